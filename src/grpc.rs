@@ -1,0 +1,2 @@
+//! gRPC: speaks.
+pub mod codec;

@@ -1,0 +1,4 @@
+//! token-authority
+pub mod grpc;
+pub mod proto;
+pub mod store;
