@@ -1,4 +1,5 @@
 //! token-authority
+pub mod authority;
 pub mod grpc;
 pub mod proto;
 pub mod store;

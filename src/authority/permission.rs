@@ -1,0 +1,459 @@
+//! Permissions: what a user type grants, what a token is narrowed to and what a call demands, in one grammar.
+//!
+//! A permission is `resource:action`. In what is granted, a whole part may be `*`; nothing else is a wildcard. What is
+//! demanded is concrete. Permissions on the resources `tokens` and `directory` are reserved: they govern this authority, and
+//! no wildcard matches them.
+
+use std::fmt;
+
+/// Longest permission, bytes.
+pub const MAX_PERMISSION_BYTES: usize = 64;
+/// Most permissions in a user type, a grant or a demand.
+pub const MAX_PERMISSIONS: usize = 64;
+
+/// A permission that a call demands: concrete.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Permission(Text);
+
+/// Ordinary permissions that are granted: each part a word or `*`, the resource never a reserved one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pattern(Text);
+
+/// A permission that governs this authority itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reserved {
+    /// Manage one's own tokens.
+    TokensSelf,
+    /// Rotate the token that is presented.
+    TokensSelfRotate,
+    /// Every token of the library; includes the two before and `tokens:verify`.
+    TokensAdmin,
+    /// Call `TokenVerify`.
+    TokensVerify,
+    /// Work on a user's behalf.
+    TokensActAs,
+    /// Read the directory.
+    DirectoryRead,
+    /// Write the directory; includes reading it.
+    DirectoryAdmin,
+}
+
+/// Some of the reserved permissions.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct ReservedSet(u8);
+
+/// What is granted: a user type's permissions, or a token's list.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct PermissionSet {
+    /// The reserved permissions, as listed.
+    pub reserved: ReservedSet,
+    /// The ordinary ones, sorted, each once.
+    patterns: Box<[Pattern]>,
+}
+
+/// `resource:action`, with the place of the colon.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Text {
+    text: Box<str>,
+    colon: u8,
+}
+
+/// The resources that this authority keeps for itself.
+const RESERVED_RESOURCES: [&str; 2] = ["tokens", "directory"];
+
+// === impl Permission ===
+
+impl Permission {
+    /// The only door.
+    pub fn parse(text: &str) -> Result<Permission, &'static str> {
+        let text = Text::parse(text, false).ok_or(
+            "must be a permission such as \"orders:read\", at most 64 bytes, without wildcards",
+        )?;
+        Ok(Permission(text))
+    }
+
+    /// Its text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0.text
+    }
+
+    fn is_reserved(&self) -> bool {
+        RESERVED_RESOURCES.contains(&self.0.resource())
+    }
+}
+
+impl From<Reserved> for Permission {
+    fn from(reserved: Reserved) -> Self {
+        let text = reserved.as_str();
+        // No reserved name is longer than 64 bytes, and each holds a colon.
+        let colon = text
+            .find(':')
+            .and_then(|i| u8::try_from(i).ok())
+            .unwrap_or(0);
+        Permission(Text {
+            text: text.into(),
+            colon,
+        })
+    }
+}
+
+// === impl Pattern ===
+
+impl Pattern {
+    /// Its text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0.text
+    }
+
+    /// Whether it grants the permission. The demand must not be on a reserved resource.
+    fn permits(&self, demand: &Permission) -> bool {
+        part_permits(self.0.resource(), demand.0.resource())
+            && part_permits(self.0.action(), demand.0.action())
+    }
+
+    /// What both grant, part by part.
+    #[must_use]
+    pub fn intersect(&self, other: &Pattern) -> Option<Pattern> {
+        let resource = intersect_part(self.0.resource(), other.0.resource())?;
+        let action = intersect_part(self.0.action(), other.0.action())?;
+        Some(Pattern(Text::join(resource, action)))
+    }
+}
+
+// === impl Reserved ===
+
+impl Reserved {
+    /// All of them.
+    pub const ALL: [Reserved; 7] = [
+        Reserved::TokensSelf,
+        Reserved::TokensSelfRotate,
+        Reserved::TokensAdmin,
+        Reserved::TokensVerify,
+        Reserved::TokensActAs,
+        Reserved::DirectoryRead,
+        Reserved::DirectoryAdmin,
+    ];
+
+    /// Its text.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reserved::TokensSelf => "tokens:self",
+            Reserved::TokensSelfRotate => "tokens:self-rotate",
+            Reserved::TokensAdmin => "tokens:admin",
+            Reserved::TokensVerify => "tokens:verify",
+            Reserved::TokensActAs => "tokens:act-as",
+            Reserved::DirectoryRead => "directory:read",
+            Reserved::DirectoryAdmin => "directory:admin",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Reserved> {
+        Reserved::ALL.into_iter().find(|r| r.as_str() == text)
+    }
+
+    /// What holding it includes, itself among it.
+    fn includes(self) -> ReservedSet {
+        match self {
+            Reserved::TokensAdmin => ReservedSet::of(&[
+                Reserved::TokensAdmin,
+                Reserved::TokensSelf,
+                Reserved::TokensSelfRotate,
+                Reserved::TokensVerify,
+            ]),
+            Reserved::DirectoryAdmin => {
+                ReservedSet::of(&[Reserved::DirectoryAdmin, Reserved::DirectoryRead])
+            }
+            single => ReservedSet::of(&[single]),
+        }
+    }
+}
+
+// === impl ReservedSet ===
+
+impl ReservedSet {
+    /// Of these.
+    #[must_use]
+    pub fn of(members: &[Reserved]) -> ReservedSet {
+        ReservedSet(members.iter().fold(0, |bits, r| bits | 1 << *r as u8))
+    }
+
+    /// Its members.
+    pub fn iter(self) -> impl Iterator<Item = Reserved> {
+        Reserved::ALL
+            .into_iter()
+            .filter(move |r| self.0 & (1 << *r as u8) != 0)
+    }
+
+    /// All that its members include.
+    #[must_use]
+    pub fn held(self) -> ReservedSet {
+        self.iter()
+            .fold(ReservedSet(0), |held, r| held.union(r.includes()))
+    }
+
+    /// Members of either.
+    #[must_use]
+    pub fn union(self, other: ReservedSet) -> ReservedSet {
+        ReservedSet(self.0 | other.0)
+    }
+
+    /// Members of both.
+    #[must_use]
+    pub fn intersect(self, other: ReservedSet) -> ReservedSet {
+        ReservedSet(self.0 & other.0)
+    }
+
+    /// Members of this one that the other lacks.
+    #[must_use]
+    pub fn without(self, other: ReservedSet) -> ReservedSet {
+        ReservedSet(self.0 & !other.0)
+    }
+
+    /// Whether it has no member.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl fmt::Debug for ReservedSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set()
+            .entries(self.iter().map(Reserved::as_str))
+            .finish()
+    }
+}
+
+// === impl PermissionSet ===
+
+impl PermissionSet {
+    /// Parses one entry of a list of what is granted, into the set.
+    pub fn parse<S: AsRef<str>>(texts: &[S]) -> Result<PermissionSet, (usize, &'static str)> {
+        let mut set = PermissionSet::default();
+        let mut patterns = Vec::with_capacity(texts.len());
+        for (i, text) in texts.iter().enumerate() {
+            match parse_granted(text.as_ref()).map_err(|why| (i, why))? {
+                Granted::Reserved(reserved) => {
+                    set.reserved = set.reserved.union(ReservedSet::of(&[reserved]));
+                }
+                Granted::Ordinary(pattern) => patterns.push(pattern),
+            }
+        }
+        patterns.sort_unstable();
+        patterns.dedup();
+        set.patterns = patterns.into();
+        Ok(set)
+    }
+
+    /// The ordinary patterns.
+    #[must_use]
+    pub fn patterns(&self) -> &[Pattern] {
+        &self.patterns
+    }
+
+    /// Whether it grants anything at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.reserved.is_empty() && self.patterns.is_empty()
+    }
+
+    /// Whether it grants the permission.
+    #[must_use]
+    pub fn permits(&self, demand: &Permission) -> bool {
+        if demand.is_reserved() {
+            return Reserved::parse(demand.as_str()).is_some_and(|r| {
+                !self
+                    .reserved
+                    .held()
+                    .intersect(ReservedSet::of(&[r]))
+                    .is_empty()
+            });
+        }
+        self.patterns.iter().any(|p| p.permits(demand))
+    }
+
+    /// Its texts, reserved ones first.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        let reserved = self.reserved.iter().map(|r| -> &str { r.as_str() });
+        reserved.chain(self.patterns.iter().map(Pattern::as_str))
+    }
+}
+
+impl FromIterator<Pattern> for PermissionSet {
+    fn from_iter<I: IntoIterator<Item = Pattern>>(patterns: I) -> Self {
+        let mut patterns: Vec<Pattern> = patterns.into_iter().collect();
+        patterns.sort_unstable();
+        patterns.dedup();
+        PermissionSet {
+            reserved: ReservedSet::default(),
+            patterns: patterns.into(),
+        }
+    }
+}
+
+// === impl Text ===
+
+impl Text {
+    fn parse(text: &str, wildcards: bool) -> Option<Text> {
+        let (resource, action) = text.split_once(':')?;
+        let sound = |part: &str| is_word(part) || (wildcards && part == "*");
+        (text.len() <= MAX_PERMISSION_BYTES && sound(resource) && sound(action))
+            .then(|| Text::join(resource, action))
+    }
+
+    fn join(resource: &str, action: &str) -> Text {
+        let colon = u8::try_from(resource.len()).unwrap_or(u8::MAX);
+        Text {
+            text: format!("{resource}:{action}").into(),
+            colon,
+        }
+    }
+
+    fn resource(&self) -> &str {
+        &self.text[..usize::from(self.colon)]
+    }
+
+    fn action(&self) -> &str {
+        &self.text[usize::from(self.colon) + 1..]
+    }
+}
+
+enum Granted {
+    Reserved(Reserved),
+    Ordinary(Pattern),
+}
+
+fn parse_granted(text: &str) -> Result<Granted, &'static str> {
+    let parsed = Text::parse(text, true)
+        .ok_or("must be a permission such as \"orders:read\", \"orders:*\" or \"*:read\", at most 64 bytes")?;
+    if RESERVED_RESOURCES.contains(&parsed.resource()) {
+        return Reserved::parse(text).map(Granted::Reserved).ok_or(
+            "must be one of the reserved permissions tokens:self, tokens:self-rotate, tokens:admin, tokens:verify, \
+             tokens:act-as, directory:read and directory:admin: each is listed by name",
+        );
+    }
+    Ok(Granted::Ordinary(Pattern(parsed)))
+}
+
+/// `[a-z0-9][a-z0-9._-]*`
+fn is_word(part: &str) -> bool {
+    let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    part.bytes().next().is_some_and(letter)
+        && part
+            .bytes()
+            .all(|b| letter(b) || matches!(b, b'.' | b'_' | b'-'))
+}
+
+fn part_permits(granted: &str, demanded: &str) -> bool {
+    granted == "*" || granted == demanded
+}
+
+fn intersect_part<'a>(a: &'a str, b: &'a str) -> Option<&'a str> {
+    match (a, b) {
+        ("*", other) | (other, "*") => Some(other),
+        (a, b) => (a == b).then_some(a),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(texts: &[&str]) -> PermissionSet {
+        PermissionSet::parse(texts).unwrap()
+    }
+
+    fn permits(granted: &[&str], demand: &str) -> bool {
+        set(granted).permits(&Permission::parse(demand).unwrap())
+    }
+
+    #[test]
+    fn a_whole_part_may_be_a_wildcard_and_nothing_else() {
+        assert!(permits(&["orders:*"], "orders:read"));
+        assert!(permits(&["*:read"], "orders:read"));
+        assert!(permits(&["*:*"], "orders:read"));
+        assert!(permits(&["orders:read"], "orders:read"));
+        assert!(!permits(&["orders:*"], "order:read"));
+        assert!(!permits(&["*:read"], "orders:write"));
+        for bad in [
+            "orders",
+            "orders:",
+            ":read",
+            "or*:read",
+            "orders:re*",
+            "**:*",
+            "a:b:c",
+            "Orders:read",
+            "orders:read ",
+            "-a:b",
+        ] {
+            assert!(PermissionSet::parse(&[bad]).is_err(), "{bad}");
+        }
+        assert!(PermissionSet::parse(&[format!("{}:b", "a".repeat(63))]).is_err());
+    }
+
+    #[test]
+    fn no_wildcard_is_demanded() {
+        for bad in ["*:*", "orders:*", "*:read", "", ":", "orders"] {
+            assert!(Permission::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn no_wildcard_matches_a_reserved_resource() {
+        for reserved in Reserved::ALL {
+            assert!(
+                !permits(&["*:*", "*:admin", "*:read", "*:self"], reserved.as_str()),
+                "{reserved:?}"
+            );
+            assert!(permits(&[reserved.as_str()], reserved.as_str()));
+        }
+        for bad in ["tokens:*", "directory:*", "tokens:everything"] {
+            assert!(PermissionSet::parse(&[bad]).is_err(), "{bad}");
+        }
+        assert!(!permits(&["*:*", "tokens:admin"], "tokens:everything"));
+    }
+
+    #[test]
+    fn administration_includes_what_it_says_and_no_more() {
+        for included in [
+            "tokens:self",
+            "tokens:self-rotate",
+            "tokens:verify",
+            "tokens:admin",
+        ] {
+            assert!(permits(&["tokens:admin"], included), "{included}");
+        }
+        for not in ["tokens:act-as", "directory:read", "directory:admin"] {
+            assert!(!permits(&["tokens:admin"], not), "{not}");
+        }
+        assert!(permits(&["directory:admin"], "directory:read"));
+        assert!(!permits(&["directory:read"], "directory:admin"));
+    }
+
+    #[test]
+    fn patterns_intersect_part_by_part() {
+        let both = |a: &str, b: &str| {
+            let (a, b) = (set(&[a]), set(&[b]));
+            a.patterns()[0]
+                .intersect(&b.patterns()[0])
+                .map(|p| p.as_str().to_owned())
+        };
+        assert_eq!(both("orders:*", "*:read").as_deref(), Some("orders:read"));
+        assert_eq!(both("*:*", "orders:*").as_deref(), Some("orders:*"));
+        assert_eq!(both("orders:read", "orders:write"), None);
+        assert_eq!(both("orders:*", "invoices:*"), None);
+    }
+
+    #[test]
+    fn texts_come_back_sorted_and_once() {
+        let texts: Vec<String> = set(&["b:x", "a:x", "tokens:verify", "b:x"])
+            .texts()
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(texts, ["tokens:verify", "a:x", "b:x"]);
+    }
+}
