@@ -1,8 +1,105 @@
-//! The authority decides.
+//! The authority decides: what records mean, what a verdict is, who may change what.
+//!
+//! It is given the time, a store, and requests in the form of the domain. It knows neither gRPC nor the engine.
 
+pub mod audit;
+mod bootstrap;
+mod caller;
+pub mod change;
 pub mod cidr;
+pub mod directory;
 pub mod error;
+pub mod grant;
+pub mod index;
+pub mod issue;
+pub mod judge;
+pub mod keys;
+pub mod keyspace;
+pub mod libraries;
+pub mod list;
 pub mod moment;
 pub mod name;
 pub mod permission;
+mod records;
 pub mod secret;
+mod start;
+mod sweep;
+pub mod token;
+pub mod transaction;
+pub mod users;
+mod verify;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU32};
+
+use tokio::sync::{Mutex, Semaphore};
+
+pub use caller::{Authorised, Caller};
+pub use start::{Opened, StartError};
+pub use verify::{Judgement, Scope, Seen};
+
+use self::error::Error;
+use self::index::Index;
+use self::keys::{Keys, RootKey};
+use self::keyspace::{Stored, Versioned};
+use crate::store::{Key, Record, Revision, Store, StoreError};
+
+/// The authority: the store, the index that follows it, and the keys.
+pub struct Authority {
+    store: Arc<dyn Store>,
+    index: Arc<Index>,
+    keys: Keys,
+    root: RootKey,
+    /// Places for look-ups of tokens that are not loaded yet.
+    misses: Semaphore,
+    /// Held while the day's sealing key is made.
+    sealing: Mutex<()>,
+    /// Orders audit events within a millisecond.
+    sequence: AtomicU32,
+    /// The latest time that is known to be stored, Unix milliseconds.
+    mark: AtomicI64,
+}
+
+impl Authority {
+    /// A revision as others see it: opaque, and different for another store or after a restore.
+    #[must_use]
+    pub fn revision_text(&self, revision: Revision) -> String {
+        let id = self.store.id();
+        format!("{:016x}-{}-{}", id.uid, id.epoch, revision.0)
+    }
+
+    /// Waits until the store can go on no longer, and says why.
+    pub async fn failed(&self) -> String {
+        self.store.failed().await
+    }
+
+    /// Carries out what was asked before, then stops the store.
+    pub async fn close(&self) {
+        self.store.close().await;
+    }
+
+    /// Whether every token is in the index.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.index.read().is_ok_and(|state| state.is_complete())
+    }
+
+    async fn fetch<T: Stored>(&self, key: Key) -> Result<Option<Versioned<T>>, Error> {
+        let mut found = self.store.get(vec![key]).await?;
+        match found.pop().flatten() {
+            Some(record) => understand(&record).map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+impl std::fmt::Debug for Authority {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Authority")
+    }
+}
+
+/// A record in the form of the domain.
+fn understand<T: Stored>(record: &Record) -> Result<Versioned<T>, Error> {
+    keyspace::decode(record).ok_or_else(|| StoreError::Damaged(record.key.clone()).into())
+}

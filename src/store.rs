@@ -139,8 +139,9 @@ pub trait Store: Send + Sync {
         changes: Vec<Change>,
     ) -> Result<Revision, StoreError>;
 
-    /// Reads for the follower, between two commits; the follower has seen it when this returns.
-    async fn load(&self, load: Load) -> Result<(), StoreError>;
+    /// Reads for the follower, between two commits; the follower has seen it when this returns. Answers with the last key of
+    /// a slice that holds `limit` records: there may be more after it.
+    async fn load(&self, load: Load) -> Result<Option<Key>, StoreError>;
 
     /// Waits until the engine can go on no longer, and says why. Pending for ever on a sound engine.
     async fn failed(&self) -> String;

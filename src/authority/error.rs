@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::secret::NoRandomness;
 use crate::store::StoreError;
 
 /// Why a command was not carried out. The public list, with an example each, is `error_reason.proto`.
@@ -166,6 +167,12 @@ impl From<StoreError> for Error {
                 "the store has stopped; a change may or may not have been made, repeat it with the same request_id",
             ),
         }
+    }
+}
+
+impl From<NoRandomness> for Error {
+    fn from(no: NoRandomness) -> Self {
+        Error::new(Reason::Internal, no.to_string())
     }
 }
 

@@ -78,8 +78,16 @@ impl Permission {
         &self.0.text
     }
 
-    fn is_reserved(&self) -> bool {
+    /// Whether it governs this authority itself.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
         RESERVED_RESOURCES.contains(&self.0.resource())
+    }
+
+    /// The part behind the colon.
+    #[must_use]
+    pub fn action(&self) -> &str {
+        self.0.action()
     }
 }
 
@@ -105,6 +113,13 @@ impl Pattern {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0.text
+    }
+
+    /// What it grants of this one action.
+    #[must_use]
+    pub fn with_action(&self, action: &str) -> Option<Pattern> {
+        intersect_part(self.0.action(), action)
+            .map(|both| Pattern(Text::join(self.0.resource(), both)))
     }
 
     /// Whether it grants the permission. The demand must not be on a reserved resource.
@@ -279,6 +294,15 @@ impl PermissionSet {
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         let reserved = self.reserved.iter().map(|r| -> &str { r.as_str() });
         reserved.chain(self.patterns.iter().map(Pattern::as_str))
+    }
+}
+
+impl From<ReservedSet> for PermissionSet {
+    fn from(reserved: ReservedSet) -> Self {
+        PermissionSet {
+            reserved,
+            patterns: Box::default(),
+        }
     }
 }
 

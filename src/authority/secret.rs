@@ -16,7 +16,6 @@ pub const SECRET_STRING_BYTES: usize = 76;
 const PREFIX: &[u8] = b"tka_";
 const ID_DIGITS: usize = 22;
 const SECRET_DIGITS: usize = 43;
-const CRC_DIGITS: usize = 6;
 const SECRET_AT: usize = PREFIX.len() + ID_DIGITS + 1;
 const CRC_AT: usize = SECRET_AT + SECRET_DIGITS;
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -128,6 +127,15 @@ impl fmt::Debug for Secret {
 // === impl SecretString ===
 
 impl SecretString {
+    /// Of bytes that were one before; `None` for anything else.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<SecretString> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        Secret::parse(text)
+            .ok()
+            .map(|secret| secret.to_secret_string())
+    }
+
     /// The text, for the one answer or file that it is made for.
     #[must_use]
     pub fn expose(&self) -> &str {
@@ -237,7 +245,7 @@ mod tests {
     use super::*;
 
     fn with_crc(body: &str) -> String {
-        let mut crc = [0; CRC_DIGITS];
+        let mut crc = [0; 6];
         encode(&crc32fast::hash(body.as_bytes()).to_be_bytes(), &mut crc);
         format!("{body}{}", std::str::from_utf8(&crc).unwrap())
     }

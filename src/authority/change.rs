@@ -1,0 +1,425 @@
+//! Changing and ending a token: update, extend, suspend, resume, revoke.
+
+use async_trait::async_trait;
+
+use super::Authority;
+use super::audit::AuditEvent;
+use super::caller::Authorised;
+use super::cidr::Cidr;
+use super::directory::{Assignment, Library};
+use super::error::{Error, Reason};
+use super::issue::{check_grant, in_vain, latest_expiry, longer_than_suggested, tokens_allowed};
+use super::judge::UserFacts;
+use super::keyspace::{self, Versioned};
+use super::moment::{Lifetime, Moment};
+use super::name::Name;
+use super::permission::PermissionSet;
+use super::secret::TokenId;
+use super::token::{AccessRight, Revocation, RevocationReason, Suspension, Token};
+use super::transaction::{Command, Plan, check_etag};
+use crate::store::Precondition;
+
+/// Changes to a token's names, grant and expiry. What is `None` stays.
+#[derive(Debug, Clone)]
+pub struct UpdateToken {
+    /// The token.
+    pub id: TokenId,
+    /// The new short name; empty clears it.
+    pub display_name: Option<String>,
+    /// The new reason; empty clears it.
+    pub description: Option<String>,
+    /// The new expiry.
+    pub expire_time: Option<Moment>,
+    /// The new pin; `Some(None)` clears it.
+    pub pin: Option<Option<Assignment>>,
+    /// The new access right.
+    pub access_right: Option<AccessRight>,
+    /// The new list.
+    pub permissions: Option<PermissionSet>,
+    /// The new APIs.
+    pub apis: Option<Vec<Name>>,
+    /// The new networks.
+    pub allowed_cidrs: Option<Vec<Cidr>>,
+    /// What the change is based on; empty for anything.
+    pub etag: String,
+}
+
+/// Moves a token's expiry further away.
+#[derive(Debug, Clone)]
+pub struct ExtendToken {
+    /// The token.
+    pub id: TokenId,
+    /// How far.
+    pub by: Extension,
+    /// What the change is based on; empty for anything.
+    pub etag: String,
+}
+
+/// How far an expiry is moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Extension {
+    /// By this much, from the expiry, or from now if it has passed.
+    By(Lifetime),
+    /// To this moment.
+    To(Moment),
+}
+
+/// Switches a token off.
+#[derive(Debug, Clone)]
+pub struct SuspendToken {
+    /// The token.
+    pub id: TokenId,
+    /// Why.
+    pub reason: String,
+    /// What the change is based on; empty for anything.
+    pub etag: String,
+}
+
+/// Switches a token on again.
+#[derive(Debug, Clone)]
+pub struct ResumeToken {
+    /// The token.
+    pub id: TokenId,
+    /// What the change is based on; empty for anything.
+    pub etag: String,
+}
+
+/// Ends a token for good.
+#[derive(Debug, Clone)]
+pub struct RevokeToken {
+    /// The token.
+    pub id: TokenId,
+    /// The kind of reason.
+    pub reason: RevocationReason,
+    /// A comment.
+    pub comment: String,
+}
+
+impl Authority {
+    /// A token that the caller may see: any other is the same as an unknown one.
+    pub(super) async fn visible_token(
+        &self,
+        by: &Authorised,
+        id: TokenId,
+    ) -> Result<Versioned<Token>, Error> {
+        let found = self.fetch::<Token>(keyspace::token(id)).await?;
+        found
+            .filter(|token| by.is_operator() || token.value.library_uid == by.library_uid)
+            .ok_or_else(|| Error::not_found("token"))
+    }
+
+    /// Asks about a token's library and user as they are now, and adds them to what was read.
+    fn with_owner<T>(
+        &self,
+        token: &Token,
+        plan: &mut Plan<Token>,
+        ask: impl FnOnce(&Library, &UserFacts, &super::index::LibrarySlot) -> T,
+    ) -> Result<T, Error> {
+        let gone = || {
+            Error::new(
+                Reason::OwnerDisabled,
+                "the token's user or library was deleted; make a new token",
+            )
+        };
+        let state = self.index.read()?;
+        let slot = state
+            .directory()
+            .library_named(token.library.as_str())
+            .filter(|l| l.uid == token.library_uid);
+        let (slot, library) = slot
+            .and_then(|l| Some((l, l.facts.as_ref()?)))
+            .ok_or_else(gone)?;
+        let user = slot
+            .user_named(token.user.as_str())
+            .map(|user| state.directory().user(user));
+        let user = user
+            .filter(|u| u.uid == token.user_uid)
+            .and_then(|u| u.facts.as_ref())
+            .ok_or_else(gone)?;
+        plan.read(library);
+        plan.preconditions.push(Precondition::At(
+            keyspace::user(slot.uid, &token.user),
+            user.revision,
+        ));
+        Ok(ask(&library.value, user, slot))
+    }
+}
+
+#[async_trait]
+impl Command for UpdateToken {
+    const ACTION: &'static str = "token.update";
+    type Answer = Token;
+
+    async fn plan(
+        &self,
+        authority: &Authority,
+        by: &Authorised,
+        now: Moment,
+    ) -> Result<Plan<Token>, Error> {
+        let (before, mut plan) = begin(authority, by, self.id, &self.etag).await?;
+        let mut token = before.value.clone();
+        set(&mut token.display_name, self.display_name.as_ref());
+        set(&mut token.description, self.description.as_ref());
+        if token.display_name.is_empty() && token.description.is_empty() {
+            return Err(Error::invalid(
+                "display_name",
+                "must be there unless there is a description",
+            ));
+        }
+        set(&mut token.grant.pin, self.pin.as_ref());
+        set(&mut token.grant.access_right, self.access_right.as_ref());
+        set(&mut token.grant.permissions, self.permissions.as_ref());
+        set(&mut token.grant.apis, self.apis.as_ref());
+        set(&mut token.grant.allowed_cidrs, self.allowed_cidrs.as_ref());
+        let added = token
+            .grant
+            .permissions
+            .reserved
+            .without(before.value.grant.permissions.reserved);
+        by.demand_held(added)?;
+        if token.grant != before.value.grant {
+            let warnings = authority.with_owner(&token, &mut plan, |library, user, slot| {
+                check_grant(&token.grant, library, user).map(|()| in_vain(&token.grant, user, slot))
+            })??;
+            plan.warnings.extend(warnings);
+        }
+        if let Some(end) = self.expire_time {
+            self.move_expiry(authority, &mut token, end, now, &mut plan)?;
+        }
+        plan.event.fields = changed_fields(&before.value, &token);
+        plan.replace(&before, token)?;
+        Ok(plan)
+    }
+}
+
+impl UpdateToken {
+    /// Earlier within the future is always allowed; later follows the rules of an extension.
+    fn move_expiry(
+        &self,
+        authority: &Authority,
+        token: &mut Token,
+        end: Moment,
+        now: Moment,
+        plan: &mut Plan<Token>,
+    ) -> Result<(), Error> {
+        if end <= now {
+            return Err(Error::invalid(
+                "expire_time",
+                "must be in the future; to end a token at once, revoke it",
+            ));
+        }
+        if token.not_before.is_some_and(|start| start >= end) {
+            return Err(Error::invalid("expire_time", "must be after not_before"));
+        }
+        if end <= token.expire_time {
+            token.expire_time = end;
+            return Ok(());
+        }
+        let (limit, warning) = authority.with_owner(token, plan, |library, _, _| {
+            tokens_allowed(library)?;
+            let limit = latest_expiry(library, now);
+            Ok::<_, Error>((limit, longer_than_suggested(library, now, end.min(limit))))
+        })??;
+        if end > limit {
+            return Err(Error::invalid(
+                "expire_time",
+                format!("must be {limit} at the latest, by the library's max_lifetime"),
+            ));
+        }
+        plan.warnings.extend(warning);
+        token.expire_time = end;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Command for ExtendToken {
+    const ACTION: &'static str = "token.extend";
+    type Answer = Token;
+
+    async fn plan(
+        &self,
+        authority: &Authority,
+        by: &Authorised,
+        now: Moment,
+    ) -> Result<Plan<Token>, Error> {
+        let (before, mut plan) = begin(authority, by, self.id, &self.etag).await?;
+        let mut token = before.value.clone();
+        let wanted = match &self.by {
+            Extension::To(end) => *end,
+            Extension::By(lifetime) => token
+                .expire_time
+                .max(now)
+                .checked_add(lifetime)
+                .unwrap_or(Moment::MAX),
+        };
+        let (limit, warning) = authority.with_owner(&token, &mut plan, |library, _, _| {
+            tokens_allowed(library)?;
+            let limit = latest_expiry(library, now);
+            Ok::<_, Error>((
+                limit,
+                longer_than_suggested(library, now, wanted.min(limit)),
+            ))
+        })??;
+        if wanted <= token.expire_time || wanted <= now {
+            return Err(Error::invalid(
+                "expire_time",
+                format!(
+                    "must be after {}; to end it earlier, update it",
+                    token.expire_time.max(now)
+                ),
+            ));
+        }
+        if limit <= token.expire_time {
+            return Err(Error::new(
+                Reason::LifetimeAtMaximum,
+                format!(
+                    "it lasts as long as the library's max_lifetime allows already, until {}",
+                    token.expire_time
+                ),
+            ));
+        }
+        plan.clamped = wanted > limit;
+        plan.warnings.extend(warning);
+        token.expire_time = wanted.min(limit);
+        plan.event.fields = changed_fields(&before.value, &token);
+        plan.replace(&before, token)?;
+        Ok(plan)
+    }
+}
+
+#[async_trait]
+impl Command for SuspendToken {
+    const ACTION: &'static str = "token.suspend";
+    type Answer = Token;
+
+    async fn plan(
+        &self,
+        authority: &Authority,
+        by: &Authorised,
+        now: Moment,
+    ) -> Result<Plan<Token>, Error> {
+        let (before, mut plan) = begin(authority, by, self.id, &self.etag).await?;
+        let mut token = before.value.clone();
+        if token.suspension.is_none() {
+            token.suspension = Some(Suspension {
+                time: now,
+                suspended_by: by.actor(),
+                reason: self.reason.clone(),
+            });
+        }
+        plan.event.comment.clone_from(&self.reason);
+        plan.replace(&before, token)?;
+        Ok(plan)
+    }
+}
+
+#[async_trait]
+impl Command for ResumeToken {
+    const ACTION: &'static str = "token.resume";
+    type Answer = Token;
+
+    async fn plan(
+        &self,
+        authority: &Authority,
+        by: &Authorised,
+        _now: Moment,
+    ) -> Result<Plan<Token>, Error> {
+        let (before, mut plan) = begin(authority, by, self.id, &self.etag).await?;
+        let mut token = before.value.clone();
+        token.suspension = None;
+        plan.replace(&before, token)?;
+        Ok(plan)
+    }
+}
+
+#[async_trait]
+impl Command for RevokeToken {
+    const ACTION: &'static str = "token.revoke";
+    type Answer = Token;
+
+    async fn plan(
+        &self,
+        authority: &Authority,
+        by: &Authorised,
+        now: Moment,
+    ) -> Result<Plan<Token>, Error> {
+        let before = authority.visible_token(by, self.id).await?;
+        let mut plan = plan_for(&before);
+        let mut token = before.value.clone();
+        if token.revocation.is_none() {
+            token.revocation = Some(Revocation {
+                time: now,
+                reason: self.reason,
+                revoked_by: by.actor(),
+                comment: self.comment.clone(),
+            });
+        }
+        plan.event.comment.clone_from(&self.comment);
+        plan.replace(&before, token)?;
+        Ok(plan)
+    }
+}
+
+/// Reads a token that is to be changed, and begins the plan.
+async fn begin(
+    authority: &Authority,
+    by: &Authorised,
+    id: TokenId,
+    etag: &str,
+) -> Result<(Versioned<Token>, Plan<Token>), Error> {
+    let before = authority.visible_token(by, id).await?;
+    check_etag(authority, etag, before.revision)?;
+    if before.value.revocation.is_some() {
+        return Err(Error::new(
+            Reason::TokenState,
+            "the token is revoked, for good; make a new one",
+        ));
+    }
+    let plan = plan_for(&before);
+    Ok((before, plan))
+}
+
+fn plan_for(before: &Versioned<Token>) -> Plan<Token> {
+    let token = &before.value;
+    let mut plan = Plan::new(&token.library, token.library_uid);
+    plan.event = AuditEvent {
+        token_id: token.id.to_string(),
+        user: token.user.to_string(),
+        ..plan.event
+    };
+    plan
+}
+
+fn set<T: Clone>(field: &mut T, value: Option<&T>) {
+    if let Some(value) = value {
+        field.clone_from(value);
+    }
+}
+
+fn changed_fields(before: &Token, after: &Token) -> Vec<String> {
+    let changed = [
+        ("display_name", before.display_name != after.display_name),
+        ("description", before.description != after.description),
+        ("expire_time", before.expire_time != after.expire_time),
+        ("user_type", before.grant.pin != after.grant.pin),
+        (
+            "access_right",
+            before.grant.access_right != after.grant.access_right,
+        ),
+        (
+            "permissions",
+            before.grant.permissions != after.grant.permissions,
+        ),
+        ("apis", before.grant.apis != after.grant.apis),
+        (
+            "allowed_cidrs",
+            before.grant.allowed_cidrs != after.grant.allowed_cidrs,
+        ),
+    ];
+    changed
+        .iter()
+        .filter(|(_, changed)| *changed)
+        .map(|(name, _)| (*name).to_owned())
+        .collect()
+}

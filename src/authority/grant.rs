@@ -1,0 +1,124 @@
+//! The algebra of rights: what a token may do is what its user has at this moment, less what its grant takes away.
+
+use super::directory::Assignment;
+use super::name::Name;
+use super::permission::{Pattern, Permission, PermissionSet, Reserved, ReservedSet};
+use super::token::{AccessRight, Grant};
+
+/// Rights in effect for one demand. Evaluated at each use, never kept: change a user type, and every token follows.
+#[derive(Debug)]
+pub struct Rights<'a> {
+    grant: &'a Grant,
+    in_force: Vec<(&'a Assignment, &'a PermissionSet)>,
+    reserved: ReservedSet,
+}
+
+/// The actions that a READ_ONLY token keeps.
+const READING: [&str; 3] = ["read", "list", "get"];
+
+// === impl Rights ===
+
+impl<'a> Rights<'a> {
+    /// Evaluates a user's assignments, each with what its user type grants now, for a demand in this department, or in
+    /// no particular one.
+    pub fn evaluate(
+        grant: &'a Grant,
+        assignments: impl Iterator<Item = (&'a Assignment, &'a PermissionSet)>,
+        department: Option<&Name>,
+    ) -> Rights<'a> {
+        let mut rights = Rights {
+            grant,
+            in_force: Vec::new(),
+            reserved: ReservedSet::default(),
+        };
+        let counted = assignments.filter(|(a, _)| grant.pin.as_ref().is_none_or(|pin| pin == *a));
+        for (assignment, permissions) in counted {
+            // Reserved permissions hold in the whole library, whatever the department of the assignment.
+            rights.reserved = rights.reserved.union(permissions.reserved.held());
+            let applies = match (&assignment.department, department) {
+                (Some(held), Some(demanded)) => held == demanded,
+                _ => true,
+            };
+            if applies {
+                rights.in_force.push((assignment, permissions));
+            }
+        }
+        rights.reserved = rights.reserved.intersect(keep_reserved(grant));
+        rights
+    }
+
+    /// Whether the permission is in effect.
+    #[must_use]
+    pub fn permits(&self, demand: &Permission) -> bool {
+        let reserved = PermissionSet::from(self.reserved);
+        reserved.permits(demand)
+            || (keeps(self.grant, demand)
+                && self
+                    .in_force
+                    .iter()
+                    .any(|(_, set)| permits_ordinary(set, demand)))
+    }
+
+    /// The reserved permissions in effect, with all that they include.
+    #[must_use]
+    pub fn reserved(&self) -> ReservedSet {
+        self.reserved
+    }
+
+    /// The assignments in force.
+    pub fn assignments(&self) -> impl Iterator<Item = &'a Assignment> + '_ {
+        self.in_force.iter().map(|(assignment, _)| *assignment)
+    }
+
+    /// All permissions in effect.
+    #[must_use]
+    pub fn effective(&self) -> PermissionSet {
+        let had = self.in_force.iter().flat_map(|(_, set)| set.patterns());
+        let mut effective: PermissionSet = match self.grant.access_right {
+            AccessRight::Full => had.cloned().collect(),
+            AccessRight::ReadOnly => had.flat_map(Pattern::read_only).collect(),
+            AccessRight::Custom => {
+                let kept = self.grant.permissions.patterns();
+                had.flat_map(|h| kept.iter().filter_map(|k| h.intersect(k)))
+                    .collect()
+            }
+        };
+        effective.reserved = self.reserved;
+        effective
+    }
+}
+
+/// What the grant leaves of reserved permissions: those that it lists, and READ_ONLY of those only the reading ones.
+fn keep_reserved(grant: &Grant) -> ReservedSet {
+    let listed = grant.permissions.reserved.held();
+    match grant.access_right {
+        AccessRight::Full | AccessRight::Custom => listed,
+        AccessRight::ReadOnly => listed.intersect(ReservedSet::of(&[Reserved::DirectoryRead])),
+    }
+}
+
+/// Whether the grant leaves an ordinary permission.
+fn keeps(grant: &Grant, demand: &Permission) -> bool {
+    match grant.access_right {
+        AccessRight::Full => true,
+        AccessRight::ReadOnly => READING.contains(&demand.action()),
+        AccessRight::Custom => permits_ordinary(&grant.permissions, demand),
+    }
+}
+
+fn permits_ordinary(set: &PermissionSet, demand: &Permission) -> bool {
+    !demand.is_reserved() && set.permits(demand)
+}
+
+impl Pattern {
+    /// What a READ_ONLY grant leaves of it.
+    fn read_only(&self) -> Vec<Pattern> {
+        READING
+            .iter()
+            .filter_map(|action| self.with_action(action))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,309 @@
+//! The index: every token record that the store holds, and the directory, compactly, in memory. Verify reads nothing else.
+//!
+//! The store's writer alone changes it, through [`Follower`]: each batch of durable commits whole, under one write lock. A
+//! reader holds the read lock for the length of one judgement, so it sees the state at one revision and never a mixture of
+//! two (G2); a panic half way through a change poisons the lock, and everything is refused from then on (G6).
+//!
+//! After a start the tokens are loaded in slices, in key order, between commits. A look-up behind the cursor that finds
+//! nothing is final; one ahead of it says [`Lookup::NotLoaded`], and the store is asked for that one token.
+
+mod directory;
+mod tokens;
+
+use std::collections::HashSet;
+use std::sync::{RwLock, RwLockReadGuard};
+
+pub use directory::{Directory, LibrarySlot, UserSlot};
+pub use tokens::{Order, Packed};
+use tokens::{TokenTooOdd, Tokens, order_bytes};
+
+use super::directory::{Library, User, UserType};
+use super::error::{Error, Reason};
+use super::judge::Records;
+use super::keyspace::{self, Versioned};
+use super::secret::TokenId;
+use super::token::Token;
+use crate::store::{Committed, Event, Follower, Key, Load, Record, Revision};
+
+/// The index, shared between the writer and the readers.
+pub struct Index(RwLock<State>);
+
+/// The state at one revision.
+pub struct State {
+    revision: Revision,
+    tokens: Tokens,
+    directory: Directory,
+    loaded: Loaded,
+    /// Tokens whose records can't be read: they are refused as that, and never as unknown.
+    damaged: HashSet<TokenId>,
+}
+
+/// What a look-up finds.
+pub enum Lookup<'a> {
+    /// The token.
+    Known(View<'a>),
+    /// There is none of this id.
+    Unknown,
+    /// It is not known yet whether there is one.
+    NotLoaded,
+    /// There is one, but its record can't be read.
+    Damaged,
+}
+
+/// A token, with all that it is judged by.
+pub struct View<'a> {
+    /// The token.
+    pub token: &'a Packed,
+    /// Its library.
+    pub library: &'a LibrarySlot,
+    /// Its user.
+    pub user: &'a UserSlot,
+    /// What the judge reads.
+    pub records: Records<'a>,
+}
+
+/// How far the tokens are loaded.
+#[derive(Debug, PartialEq, Eq)]
+enum Loaded {
+    /// Up to this key, itself included.
+    Through(Key),
+    All,
+}
+
+/// Figures for the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// How many tokens it holds.
+    pub tokens: usize,
+    /// About how many bytes it takes for them.
+    pub bytes: usize,
+}
+
+// === impl Index ===
+
+impl Index {
+    /// An empty one.
+    #[must_use]
+    pub fn new() -> Index {
+        Index(RwLock::new(State {
+            revision: Revision(0),
+            tokens: Tokens::new(),
+            directory: Directory::default(),
+            loaded: Loaded::Through(Key::new()),
+            damaged: HashSet::new(),
+        }))
+    }
+
+    /// The state at the newest durable revision, for one judgement.
+    pub fn read(&self) -> Result<RwLockReadGuard<'_, State>, Error> {
+        self.0.read().map_err(|_| {
+            Error::new(
+                Reason::Internal,
+                "the index is not sound; the authority must be restarted",
+            )
+        })
+    }
+
+    /// Says at which revision the store was opened, before anything is loaded or committed.
+    pub fn start_at(&self, revision: Revision) {
+        self.change(|state| state.revision = revision);
+    }
+
+    /// Notes that a token's record can't be read.
+    pub fn mark_damaged(&self, key: &[u8]) {
+        if let (Some(id), Ok(mut state)) = (keyspace::token_id(key), self.0.write()) {
+            state.damaged.insert(id);
+        }
+    }
+
+    #[expect(
+        clippy::expect_used,
+        reason = "a poisoned lock is a panic of this same writer: it must not go on"
+    )]
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.0.write().expect("the writer did not panic before"));
+    }
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Index::new()
+    }
+}
+
+impl Follower for std::sync::Arc<Index> {
+    fn publish(&mut self, commits: &[Committed]) {
+        self.change(|state| {
+            for commit in commits {
+                for event in &commit.events {
+                    state.apply(event);
+                }
+                state.revision = commit.revision;
+            }
+        });
+    }
+
+    fn loaded(&mut self, load: &Load, records: Vec<Record>) {
+        self.change(|state| {
+            if let Load::Slice { prefix, limit, .. } = load
+                && prefix.as_slice() == keyspace::TOKENS
+            {
+                match records.last() {
+                    Some(last) if records.len() == *limit => {
+                        state.loaded = Loaded::Through(last.key.clone())
+                    }
+                    _ => state.loaded = Loaded::All,
+                }
+            }
+            for record in records {
+                state.revision = state.revision.max(record.mod_revision);
+                state.apply(&Event::Put(record));
+            }
+        });
+    }
+}
+
+// === impl State ===
+
+impl State {
+    /// The revision that it is the state at.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Whether every token is loaded.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.loaded == Loaded::All
+    }
+
+    /// Its size.
+    #[must_use]
+    pub fn size(&self) -> Size {
+        let orders: usize = self
+            .directory
+            .libraries()
+            .map(|l| order_bytes(&l.tokens))
+            .sum();
+        Size {
+            tokens: self.tokens.len(),
+            bytes: self.tokens.bytes() + orders,
+        }
+    }
+
+    /// Looks a token up.
+    #[must_use]
+    pub fn token(&self, id: TokenId) -> Lookup<'_> {
+        if let Some(token) = self.tokens.get(id) {
+            return Lookup::Known(self.view(token));
+        }
+        if self.damaged.contains(&id) {
+            return Lookup::Damaged;
+        }
+        match &self.loaded {
+            Loaded::Through(cursor) if *cursor < keyspace::token(id) => Lookup::NotLoaded,
+            _ => Lookup::Unknown,
+        }
+    }
+
+    fn view<'a>(&'a self, token: &'a Packed) -> View<'a> {
+        let library = self.directory.library(token.library);
+        let user = self.directory.user(token.user);
+        let records = Records {
+            token: token.facts(),
+            grant: self.tokens.grant(token),
+            library: library.facts.as_ref(),
+            user: user.facts.as_ref(),
+            user_types: &library.user_types,
+        };
+        View {
+            token,
+            library,
+            user,
+            records,
+        }
+    }
+
+    fn apply(&mut self, event: &Event) {
+        match event {
+            Event::Put(record) => {
+                if self.put(record).is_none() {
+                    tracing::error!(key = %record.key.escape_ascii(), "a stored record can't be understood");
+                    // What was known before no longer holds.
+                    self.delete(&record.key);
+                    self.damaged.extend(keyspace::token_id(&record.key));
+                }
+            }
+            Event::Delete(key) => {
+                self.delete(key);
+            }
+        }
+    }
+
+    /// `None` if it is a record of the index, but can't be understood.
+    fn put(&mut self, record: &Record) -> Option<()> {
+        match record.key.get(..1)? {
+            keyspace::TOKENS => {
+                let Versioned { value, revision } = keyspace::decode::<Token>(record)?;
+                self.put_token(&value, revision).ok()?;
+            }
+            keyspace::LIBRARIES => {
+                let Versioned { value, revision } = keyspace::decode::<Library>(record)?;
+                self.directory.put_library(value, revision);
+            }
+            keyspace::USER_TYPES => {
+                let Versioned { value, revision } = keyspace::decode::<UserType>(record)?;
+                self.directory.put_user_type(value, revision);
+            }
+            keyspace::USERS => {
+                let Versioned { value, revision } = keyspace::decode::<User>(record)?;
+                self.directory.put_user(value, revision);
+            }
+            _ => {}
+        }
+        Some(())
+    }
+
+    fn put_token(&mut self, token: &Token, revision: Revision) -> Result<(), TokenTooOdd> {
+        let library = self
+            .directory
+            .library_slot(token.library_uid, &token.library);
+        let user = self.directory.user_slot(token.user_uid, &token.user);
+        let before = self.tokens.put(token, revision, library, user)?;
+        if before.is_none() {
+            let order = (std::cmp::Reverse(token.create_time), token.id);
+            self.directory.tokens_mut(library).insert(order);
+        }
+        self.damaged.remove(&token.id);
+        Ok(())
+    }
+
+    fn delete(&mut self, key: &[u8]) -> Option<()> {
+        match key.get(..1)? {
+            keyspace::TOKENS => {
+                let packed = self.tokens.remove(keyspace::token_id(key)?)?;
+                self.directory
+                    .tokens_mut(packed.library)
+                    .remove(&packed.order());
+            }
+            keyspace::LIBRARIES => self.directory.delete_library(&keyspace::library_name(key)?),
+            keyspace::USER_TYPES => {
+                let (library, name) = keyspace::uid_and_name(key)?;
+                self.directory.delete_user_type(library, &name);
+            }
+            keyspace::USERS => {
+                let (library, name) = keyspace::uid_and_name(key)?;
+                self.directory.delete_user(library, &name);
+            }
+            _ => {}
+        }
+        Some(())
+    }
+}

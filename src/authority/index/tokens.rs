@@ -1,0 +1,282 @@
+//! The tokens of the index, packed: 80 bytes each, in a slab, found by id through sharded tables of slab slots.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+
+use crate::authority::judge::TokenFacts;
+use crate::authority::keys::SHORT_TAG_BYTES;
+use crate::authority::moment::Moment;
+use crate::authority::secret::TokenId;
+use crate::authority::token::{Grant, Token, TokenKind};
+use crate::store::Revision;
+
+/// The order in which a library lists its tokens: newest first.
+pub type Order = (Reverse<Moment>, TokenId);
+
+/// Every token, with what Verify and lists need of it.
+pub(super) struct Tokens {
+    slab: Slab,
+    /// Sharded, so that no growth of a table rehashes more than a 256th of all tokens at once.
+    shards: Vec<HashTable<u32>>,
+    grants: Grants,
+}
+
+/// A token as the index keeps it.
+#[derive(Debug, Clone, Copy)]
+pub struct Packed {
+    /// Its id.
+    pub id: TokenId,
+    /// What its secret must prove.
+    pub tag: [u8; SHORT_TAG_BYTES],
+    /// When it was made.
+    pub create_time: Moment,
+    /// The first moment at which it is good.
+    pub not_before: Moment,
+    /// The first moment at which it is no longer good.
+    pub expire_time: Moment,
+    /// The revision of its record.
+    pub revision: Revision,
+    /// The slot of its library.
+    pub library: u32,
+    /// The slot of its user.
+    pub user: u32,
+    grant: u32,
+    key_version: u16,
+    flags: u8,
+}
+
+/// Entries in chunks, so that growing never copies what is there.
+#[derive(Default)]
+struct Slab {
+    chunks: Vec<Vec<Packed>>,
+    free: Vec<u32>,
+}
+
+/// Grants, each kept once: most tokens of a library have one of a few.
+#[derive(Default)]
+struct Grants {
+    slots: Vec<(Arc<Grant>, u32)>,
+    by_value: HashMap<Arc<Grant>, u32>,
+    free: Vec<u32>,
+}
+
+const SHARDS: usize = 256;
+const CHUNK: usize = 4096;
+const SUSPENDED: u8 = 1;
+const REVOKED: u8 = 2;
+
+// === impl Tokens ===
+
+impl Tokens {
+    /// None yet.
+    pub(super) fn new() -> Tokens {
+        Tokens {
+            slab: Slab::default(),
+            shards: vec![HashTable::new(); SHARDS],
+            grants: Grants::default(),
+        }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.shards.iter().map(HashTable::len).sum()
+    }
+
+    /// The token of this id.
+    pub(super) fn get(&self, id: TokenId) -> Option<&Packed> {
+        let slot = self.shards[shard(id)].find(hash(id), |slot| self.slab.get(*slot).id == id)?;
+        Some(self.slab.get(*slot))
+    }
+
+    /// The grant of a token.
+    pub(super) fn grant(&self, packed: &Packed) -> &Grant {
+        &self.grants.slots[packed.grant as usize].0
+    }
+
+    /// Adds a token, or replaces what is known of it. Returns what was known before.
+    /// `None` in `Err` if it can't be packed.
+    pub(super) fn put(
+        &mut self,
+        token: &Token,
+        revision: Revision,
+        library: u32,
+        user: u32,
+    ) -> Result<Option<Packed>, TokenTooOdd> {
+        let key_version = u16::try_from(token.tag.key_version).map_err(|_| TokenTooOdd)?;
+        let packed = Packed {
+            id: token.id,
+            tag: token.tag.short(),
+            create_time: token.create_time,
+            not_before: token.not_before.unwrap_or(Moment(i64::MIN)),
+            expire_time: token.expire_time,
+            revision,
+            library,
+            user,
+            grant: self.grants.take(&token.grant),
+            key_version,
+            flags: if token.suspension.is_some() {
+                SUSPENDED
+            } else {
+                0
+            } | if token.revocation.is_some() {
+                REVOKED
+            } else {
+                0
+            },
+        };
+        let Tokens {
+            slab,
+            shards,
+            grants,
+        } = self;
+        let shard = &mut shards[shard(token.id)];
+        if let Some(slot) = shard.find(hash(token.id), |slot| slab.get(*slot).id == token.id) {
+            let before = std::mem::replace(slab.get_mut(*slot), packed);
+            grants.give_back(before.grant);
+            return Ok(Some(before));
+        }
+        let slot = slab.insert(packed);
+        shard.insert_unique(hash(token.id), slot, |slot| hash(slab.get(*slot).id));
+        Ok(None)
+    }
+
+    /// Forgets a token. Returns what was known of it.
+    pub(super) fn remove(&mut self, id: TokenId) -> Option<Packed> {
+        let Tokens {
+            slab,
+            shards,
+            grants,
+        } = self;
+        let found = shards[shard(id)].find_entry(hash(id), |slot| slab.get(*slot).id == id);
+        let (slot, _) = found.ok()?.remove();
+        let packed = *slab.get(slot);
+        slab.free.push(slot);
+        grants.give_back(packed.grant);
+        Some(packed)
+    }
+
+    /// Bytes allocated for them, the libraries' orders apart.
+    pub(super) fn bytes(&self) -> usize {
+        let slab = self.slab.chunks.len() * CHUNK * size_of::<Packed>();
+        // A slot number and one control byte for each place of a table.
+        let tables: usize = self
+            .shards
+            .iter()
+            .map(|t| t.capacity() * 8 / 7 * (size_of::<u32>() + 1))
+            .sum();
+        slab + tables
+    }
+}
+
+/// A token that no sound record describes.
+#[derive(Debug)]
+pub(super) struct TokenTooOdd;
+
+// === impl Packed ===
+
+impl Packed {
+    /// What the judge knows of it.
+    pub fn facts(&self) -> TokenFacts {
+        TokenFacts {
+            kind: TokenKind::Api,
+            not_before: self.not_before,
+            expire_time: self.expire_time,
+            suspended: self.flags & SUSPENDED != 0,
+            revoked: self.flags & REVOKED != 0,
+        }
+    }
+
+    /// The version of the key that made its tag.
+    pub fn key_version(&self) -> u32 {
+        self.key_version.into()
+    }
+
+    /// Its place in its library's list.
+    pub fn order(&self) -> Order {
+        (Reverse(self.create_time), self.id)
+    }
+}
+
+// === impl Slab ===
+
+impl Slab {
+    fn get(&self, slot: u32) -> &Packed {
+        &self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
+    }
+
+    fn get_mut(&mut self, slot: u32) -> &mut Packed {
+        &mut self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
+    }
+
+    fn insert(&mut self, packed: Packed) -> u32 {
+        if let Some(slot) = self.free.pop() {
+            *self.get_mut(slot) = packed;
+            return slot;
+        }
+        if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK) {
+            self.chunks.push(Vec::with_capacity(CHUNK));
+        }
+        let last = self.chunks.len() - 1;
+        self.chunks[last].push(packed);
+        // 2^32 tokens would take 340 GB: memory ends long before the slot numbers do.
+        u32::try_from(last * CHUNK + self.chunks[last].len() - 1).unwrap_or(u32::MAX)
+    }
+}
+
+// === impl Grants ===
+
+impl Grants {
+    fn take(&mut self, grant: &Grant) -> u32 {
+        if let Some(&slot) = self.by_value.get(grant) {
+            self.slots[slot as usize].1 += 1;
+            return slot;
+        }
+        let grant = Arc::new(grant.clone());
+        let slot = if let Some(slot) = self.free.pop() {
+            self.slots[slot as usize] = (grant.clone(), 1);
+            slot
+        } else {
+            self.slots.push((grant.clone(), 1));
+            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+        };
+        self.by_value.insert(grant, slot);
+        slot
+    }
+
+    fn give_back(&mut self, slot: u32) {
+        let (grant, uses) = &mut self.slots[slot as usize];
+        *uses -= 1;
+        if *uses == 0 {
+            self.by_value.remove(grant);
+            self.free.push(slot);
+        }
+    }
+}
+
+/// Ids are random, so their own bits serve as hash and shard. Only this authority's own ids are ever put in.
+fn hash(id: TokenId) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = id.0;
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+fn shard(id: TokenId) -> usize {
+    usize::from(id.0[15])
+}
+
+/// Bytes allocated for a library's order: a B-tree keeps its leaves of 11 about two thirds full.
+pub(super) fn order_bytes(order: &BTreeSet<Order>) -> usize {
+    order.len() * size_of::<Order>() * 3 / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packed_token_takes_80_bytes() {
+        assert_eq!(size_of::<Packed>(), 80);
+    }
+}

@@ -1,0 +1,284 @@
+//! Creating a token.
+
+use async_trait::async_trait;
+
+use super::Authority;
+use super::audit::AuditEvent;
+use super::caller::Authorised;
+use super::cidr::Cidr;
+use super::directory::{Assignment, Library, UserKind};
+use super::error::{Error, Reason};
+use super::index::LibrarySlot;
+use super::judge::UserFacts;
+use super::keyspace;
+use super::moment::{Lifetime, Moment, Until};
+use super::name::Name;
+use super::permission::{PermissionSet, ReservedSet};
+use super::secret::Secret;
+use super::token::{AccessRight, Grant, Suspension, Token, TokenKind};
+use super::transaction::{Command, Plan};
+use crate::store::Precondition;
+
+/// A token to be made.
+#[derive(Debug, Clone)]
+pub struct CreateToken {
+    /// The library it shall belong to; one that the caller reaches.
+    pub library: Name,
+    /// The user it shall stand for.
+    pub user: Name,
+    /// A short name; this or the description is there.
+    pub display_name: String,
+    /// The reason for its existence.
+    pub description: String,
+    /// Until when it shall be good; `None` for the library's default.
+    pub until: Option<Until>,
+    /// From when on; `None` for now.
+    pub not_before: Option<Moment>,
+    /// Whether it shall be suspended at first.
+    pub suspended: bool,
+    /// The assignment that it shall be pinned to.
+    pub pin: Option<Assignment>,
+    /// How its permissions are derived; `None` for what follows from the list.
+    pub access_right: Option<AccessRight>,
+    /// The permissions listed.
+    pub permissions: PermissionSet,
+    /// The APIs it may be used with.
+    pub apis: Vec<Name>,
+    /// Where it may be used from.
+    pub allowed_cidrs: Vec<Cidr>,
+}
+
+#[async_trait]
+impl Command for CreateToken {
+    const ACTION: &'static str = "token.create";
+    type Answer = Token;
+
+    async fn plan(
+        &self,
+        authority: &Authority,
+        by: &Authorised,
+        now: Moment,
+    ) -> Result<Plan<Token>, Error> {
+        by.demand_held(self.permissions.reserved)?;
+        let state = authority.index.read()?;
+        let slot = state.directory().library_named(self.library.as_str());
+        let (slot, library) = slot
+            .and_then(|s| Some((s, s.facts.as_ref()?)))
+            .ok_or_else(|| Error::not_found("library"))?;
+        let mut plan = Plan::new(&self.library, slot.uid);
+        plan.read(library);
+        tokens_allowed(&library.value)?;
+
+        let user = slot
+            .user_named(self.user.as_str())
+            .map(|user| state.directory().user(user));
+        let (user, facts) = user
+            .and_then(|u| Some((u, u.facts.as_ref()?)))
+            .ok_or_else(|| Error::not_found("user"))?;
+        plan.preconditions.push(Precondition::At(
+            keyspace::user(slot.uid, &user.user),
+            facts.revision,
+        ));
+        if facts.disabled {
+            return Err(Error::new(
+                Reason::OwnerDisabled,
+                "the user is disabled; make it active first",
+            ));
+        }
+
+        let grant = self.grant(&library.value, facts)?;
+        let expire_time = self.expire_time(&library.value, now, &mut plan.warnings)?;
+        plan.warnings.extend(in_vain(&grant, facts, slot));
+        let secret = Secret::mint()?;
+        let token = Token {
+            id: secret.id,
+            kind: TokenKind::Api,
+            library: self.library.clone(),
+            library_uid: slot.uid,
+            user: self.user.clone(),
+            user_uid: user.uid,
+            issued_by: by.actor(),
+            display_name: self.display_name.clone(),
+            description: self.description.clone(),
+            create_time: now,
+            not_before: self.not_before,
+            expire_time,
+            suspension: self.suspended.then(|| Suspension {
+                time: now,
+                suspended_by: by.actor(),
+                reason: "created suspended".to_owned(),
+            }),
+            revocation: None,
+            grant,
+            tag: authority.keys.tag(&secret),
+        };
+        plan.event = AuditEvent {
+            token_id: token.id.to_string(),
+            user: self.user.to_string(),
+            ..plan.event
+        };
+        plan.create(token)?;
+        plan.secret = Some(secret.to_secret_string());
+        Ok(plan)
+    }
+}
+
+impl CreateToken {
+    fn grant(&self, library: &Library, user: &UserFacts) -> Result<Grant, Error> {
+        let grant = Grant {
+            pin: self.pin.clone(),
+            access_right: self
+                .access_right
+                .unwrap_or_else(|| Grant::implied_right(&self.permissions)),
+            permissions: self.permissions.clone(),
+            apis: match (user.kind, self.apis.is_empty()) {
+                (UserKind::Contact, true) => library.contact_apis.clone(),
+                _ => self.apis.clone(),
+            },
+            allowed_cidrs: self.allowed_cidrs.clone(),
+        };
+        check_grant(&grant, library, user)?;
+        Ok(grant)
+    }
+
+    fn expire_time(
+        &self,
+        library: &Library,
+        now: Moment,
+        warnings: &mut Vec<String>,
+    ) -> Result<Moment, Error> {
+        let latest = latest_expiry(library, now);
+        let default = Until::Lifetime(library.default_lifetime.clone());
+        let (field, end) = match self.until.as_ref().unwrap_or(&default) {
+            Until::Moment(end) => ("expire_time", *end),
+            Until::Lifetime(lifetime) => (
+                "lifetime",
+                now.checked_add(lifetime).unwrap_or(Moment(i64::MAX)),
+            ),
+        };
+        if end <= now {
+            return Err(Error::invalid(
+                field,
+                format!("must end in the future; the latest is {latest}"),
+            ));
+        }
+        if end > latest {
+            return Err(Error::invalid(
+                field,
+                format!(
+                    "must end by {latest}: the library's max_lifetime is {}",
+                    library.max_lifetime.as_str()
+                ),
+            ));
+        }
+        if self.not_before.is_some_and(|start| start >= end) {
+            return Err(Error::invalid(
+                "not_before",
+                format!("must be before the expiry, {end}"),
+            ));
+        }
+        warnings.extend(longer_than_suggested(library, now, end));
+        Ok(end)
+    }
+}
+
+/// Tokens may be made and extended in this library.
+pub(super) fn tokens_allowed(library: &Library) -> Result<(), Error> {
+    if !library.tokens_enabled {
+        return Err(Error::new(
+            Reason::TokensNotEnabled,
+            "the library does not allow tokens to be made or extended; an operator can set tokens_enabled",
+        ));
+    }
+    if library.disabled {
+        return Err(Error::new(
+            Reason::OwnerDisabled,
+            "the library is disabled; an operator can make it active",
+        ));
+    }
+    Ok(())
+}
+
+/// The latest expiry that the library's policy allows.
+pub(super) fn latest_expiry(library: &Library, now: Moment) -> Moment {
+    now.checked_add(&library.max_lifetime)
+        .unwrap_or(Moment::MAX)
+}
+
+/// A warning for an expiry beyond what the library suggests.
+pub(super) fn longer_than_suggested(library: &Library, now: Moment, end: Moment) -> Option<String> {
+    let suggested: &Lifetime = &library.suggested_lifetime;
+    now.checked_add(suggested)
+        .is_some_and(|limit| end > limit)
+        .then(|| {
+            format!(
+                "the token lasts longer than the {} that the library suggests",
+                suggested.as_str()
+            )
+        })
+}
+
+/// A grant must mean something for this user, within the library's policy.
+pub(super) fn check_grant(grant: &Grant, library: &Library, user: &UserFacts) -> Result<(), Error> {
+    if grant.lists_in_vain() {
+        return Err(Error::invalid(
+            "permissions",
+            "may list reserved permissions alone unless access_right is CUSTOM",
+        ));
+    }
+    if grant
+        .pin
+        .as_ref()
+        .is_some_and(|pin| !user.assignments.contains(pin))
+    {
+        return Err(Error::invalid(
+            "user_type",
+            "must be, with department, one of the user's assignments",
+        ));
+    }
+    if user.kind == UserKind::Contact {
+        if library.contact_apis.is_empty() || grant.apis.is_empty() {
+            return Err(Error::invalid(
+                "apis",
+                "must be named for a contact's token, among the library's contact_apis; set those first",
+            ));
+        }
+        if grant
+            .apis
+            .iter()
+            .any(|api| !library.contact_apis.contains(api))
+        {
+            return Err(Error::invalid(
+                "apis",
+                "must be among the library's contact_apis for a contact's token",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Warnings for permissions that are listed but that the user does not have: they give nothing.
+pub(super) fn in_vain(grant: &Grant, user: &UserFacts, library: &LibrarySlot) -> Vec<String> {
+    let has: Vec<&PermissionSet> = user
+        .assignments
+        .iter()
+        .filter(|a| grant.pin.as_ref().is_none_or(|pin| pin == *a))
+        .filter_map(|a| Some(&library.user_types.get(&a.user_type)?.value.permissions))
+        .collect();
+    let ordinary = grant.permissions.patterns().iter().filter(|listed| {
+        !has.iter()
+            .any(|set| set.patterns().iter().any(|p| p.intersect(listed).is_some()))
+    });
+    let held = has.iter().fold(ReservedSet::default(), |held, set| {
+        held.union(set.reserved.held())
+    });
+    let reserved = grant.permissions.reserved.without(held);
+    let missing = ordinary
+        .map(|p| p.as_str().to_owned())
+        .chain(reserved.iter().map(|r| r.as_str().to_owned()));
+    missing
+        .map(|text| {
+            format!("the user does not have {text}, so the token has it only once the user does")
+        })
+        .collect()
+}

@@ -1,0 +1,386 @@
+//! Keys: the root key that wraps, the HMAC keys that tag secrets, the sealing keys that keep an answer for its repeat.
+
+use std::fmt;
+use std::sync::RwLock;
+
+use ring::aead::{self, Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
+use ring::hmac;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use super::secret::{self, NoRandomness, Secret, TokenId};
+
+/// Bytes of a tag that the index keeps and compares: 128 bits leave a forger 2^-128 per guess.
+pub const SHORT_TAG_BYTES: usize = 16;
+
+/// What a secret must prove: HMAC-SHA-256 over id and secret, under a key of this version.
+///
+/// A minted secret has 256 bits of entropy, so one approved one-way function is enough (NIST SP 800-63B, section 5.1.2.2,
+/// look-up secrets of 112 bits or more); a password hash would only add a way to exhaust the CPU.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Tag {
+    /// The whole of it.
+    pub bytes: [u8; 32],
+    /// The key that made it.
+    pub key_version: u32,
+}
+
+/// Wraps the other keys. It never leaves the process, and is never stored beside what it wraps unless nobody gave one.
+pub struct RootKey(LessSafeKey);
+
+/// The HMAC keys by version, and the sealing keys by day.
+pub struct Keys {
+    hmac: Vec<(u32, hmac::Key)>,
+    sealing: RwLock<Vec<(u32, LessSafeKey)>>,
+    /// Stands in for the key of a token that does not exist, so that a look-up in vain costs the same.
+    dummy: hmac::Key,
+}
+
+/// Why a text is no root key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotARootKey;
+
+const KEY_BYTES: usize = 32;
+
+// === impl RootKey ===
+
+impl RootKey {
+    /// A new one, and the text of its file: 64 hexadecimal digits and a line end.
+    pub fn mint() -> Result<(RootKey, Zeroizing<String>), NoRandomness> {
+        let bytes = Zeroizing::new(secret::random::<KEY_BYTES>()?);
+        let mut text = Zeroizing::new(String::with_capacity(2 * KEY_BYTES + 1));
+        for byte in bytes.iter() {
+            text.extend(
+                [byte >> 4, byte & 15]
+                    .map(|nibble| char::from(b"0123456789abcdef"[usize::from(nibble)])),
+            );
+        }
+        text.push('\n');
+        Ok((RootKey(aead_key(&bytes)), text))
+    }
+
+    /// Parses the text of a root key file.
+    pub fn parse(text: &str) -> Result<RootKey, NotARootKey> {
+        let digits = text.trim_end_matches(['\r', '\n']).as_bytes();
+        if digits.len() != 2 * KEY_BYTES {
+            return Err(NotARootKey);
+        }
+        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            *byte =
+                nibble(pair[0]).ok_or(NotARootKey)? << 4 | nibble(pair[1]).ok_or(NotARootKey)?;
+        }
+        Ok(RootKey(aead_key(&bytes)))
+    }
+
+    /// Wraps a key for the place that it is stored at: nonce, ciphertext and tag.
+    pub fn wrap(&self, place: &[u8], key: &[u8]) -> Result<Vec<u8>, NoRandomness> {
+        seal(&self.0, place, key)
+    }
+
+    /// Unwraps what [`RootKey::wrap`] made for this place; `None` for anything else, as under another root key.
+    #[must_use]
+    pub fn unwrap(&self, place: &[u8], wrapped: &[u8]) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
+        let opened = open(&self.0, place, wrapped)?;
+        Some(Zeroizing::new(opened.as_slice().try_into().ok()?))
+    }
+}
+
+impl fmt::Debug for RootKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RootKey(...)")
+    }
+}
+
+// === impl Keys ===
+
+impl Keys {
+    /// Of these HMAC keys, oldest first; the newest makes new tags.
+    pub fn new(hmac_keys: Vec<(u32, Zeroizing<[u8; KEY_BYTES]>)>) -> Result<Keys, NoRandomness> {
+        let dummy = secret::random::<KEY_BYTES>()?;
+        Ok(Keys {
+            hmac: hmac_keys
+                .iter()
+                .map(|(v, k)| (*v, hmac::Key::new(hmac::HMAC_SHA256, k.as_ref())))
+                .collect(),
+            sealing: RwLock::default(),
+            dummy: hmac::Key::new(hmac::HMAC_SHA256, &dummy),
+        })
+    }
+
+    /// The tag of a new secret.
+    #[must_use]
+    pub fn tag(&self, secret: &Secret) -> Tag {
+        let (key_version, key) = self.hmac.last().map_or((0, &self.dummy), |(v, k)| (*v, k));
+        Tag {
+            bytes: compute(key, secret),
+            key_version,
+        }
+    }
+
+    /// Whether the secret proves the short tag; takes as long for `None`, and compares in constant time.
+    #[must_use]
+    pub fn proves(&self, secret: &Secret, expected: Option<([u8; SHORT_TAG_BYTES], u32)>) -> bool {
+        let found = expected.and_then(|(tag, version)| Some((tag, self.hmac_key(version)?)));
+        let (tag, key) = found.unwrap_or(([0; SHORT_TAG_BYTES], &self.dummy));
+        let equal = compute(key, secret)[..SHORT_TAG_BYTES].ct_eq(&tag);
+        bool::from(equal) && found.is_some()
+    }
+
+    /// A MAC for what callers hand back, such as page tokens.
+    #[must_use]
+    pub fn mac(&self, label: &str, message: &[u8]) -> [u8; 32] {
+        // The oldest key serves, so that adding one does not end every list half way.
+        let key = self.hmac.first().map_or(&self.dummy, |(_, k)| k);
+        let mut context = hmac::Context::with_key(key);
+        context.update(label.as_bytes());
+        context.update(&[0]);
+        context.update(message);
+        to_bytes(&context.sign())
+    }
+
+    /// Adds the sealing key of a day.
+    pub fn add_sealing(&self, day: u32, key: &[u8; KEY_BYTES]) {
+        if let Ok(mut keys) = self.sealing.write() {
+            keys.retain(|(d, _)| *d != day);
+            keys.push((day, aead_key(key)));
+        }
+    }
+
+    /// Forgets the sealing keys of the days before this one.
+    pub fn drop_sealing_before(&self, day: u32) {
+        if let Ok(mut keys) = self.sealing.write() {
+            keys.retain(|(d, _)| *d >= day);
+        }
+    }
+
+    /// Whether there is a sealing key of this day.
+    #[must_use]
+    pub fn can_seal(&self, day: u32) -> bool {
+        self.sealing
+            .read()
+            .is_ok_and(|keys| keys.iter().any(|(d, _)| *d == day))
+    }
+
+    /// Seals a text for a place, under the key of a day; `None` if there is none.
+    #[must_use]
+    pub fn seal(&self, day: u32, place: &[u8], text: &str) -> Option<Vec<u8>> {
+        let keys = self.sealing.read().ok()?;
+        let (_, key) = keys.iter().find(|(d, _)| *d == day)?;
+        seal(key, place, text.as_bytes()).ok()
+    }
+
+    /// Opens what [`Keys::seal`] made for this place.
+    #[must_use]
+    pub fn unseal(&self, day: u32, place: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let keys = self.sealing.read().ok()?;
+        let (_, key) = keys.iter().find(|(d, _)| *d == day)?;
+        open(key, place, sealed)
+    }
+
+    fn hmac_key(&self, version: u32) -> Option<&hmac::Key> {
+        self.hmac
+            .iter()
+            .rev()
+            .find(|(v, _)| *v == version)
+            .map(|(_, key)| key)
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Keys({} versions)", self.hmac.len())
+    }
+}
+
+// === impl Tag ===
+
+impl Tag {
+    /// What the index keeps of it.
+    #[must_use]
+    pub fn short(&self) -> [u8; SHORT_TAG_BYTES] {
+        let mut short = [0; SHORT_TAG_BYTES];
+        short.copy_from_slice(&self.bytes[..SHORT_TAG_BYTES]);
+        short
+    }
+}
+
+/// A tag is no secret that lets one in, but nobody needs to see it either.
+impl fmt::Debug for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tag(key {})", self.key_version)
+    }
+}
+
+impl fmt::Display for NotARootKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a root key is 64 hexadecimal digits: 32 random bytes, as made by `openssl rand -hex 32`")
+    }
+}
+
+fn compute(key: &hmac::Key, secret: &Secret) -> [u8; 32] {
+    let mut message = Zeroizing::new([0; 48]);
+    let TokenId(id) = secret.id;
+    message[..16].copy_from_slice(&id);
+    message[16..].copy_from_slice(secret.bytes.as_ref());
+    to_bytes(&hmac::sign(key, message.as_ref()))
+}
+
+fn to_bytes(tag: &hmac::Tag) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(tag.as_ref());
+    bytes
+}
+
+fn aead_key(bytes: &[u8; KEY_BYTES]) -> LessSafeKey {
+    #[expect(
+        clippy::expect_used,
+        reason = "ChaCha20-Poly1305 takes any key of 32 bytes"
+    )]
+    LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, bytes).expect("a key of 32 bytes"))
+}
+
+/// Nonces are random: a root key seals a few keys, a sealing key one day's creations, far from the 2^32 that 96 bits allow.
+fn seal(key: &LessSafeKey, place: &[u8], plain: &[u8]) -> Result<Vec<u8>, NoRandomness> {
+    let nonce = secret::random::<{ aead::NONCE_LEN }>()?;
+    let mut sealed = Vec::with_capacity(nonce.len() + plain.len() + CHACHA20_POLY1305.tag_len());
+    sealed.extend_from_slice(plain);
+    let tag = key
+        .seal_in_place_separate_tag(
+            Nonce::assume_unique_for_key(nonce),
+            Aad::from(place),
+            &mut sealed,
+        )
+        .map_err(|_| NoRandomness)?;
+    sealed.extend_from_slice(tag.as_ref());
+    sealed.splice(0..0, nonce);
+    Ok(sealed)
+}
+
+fn open(key: &LessSafeKey, place: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (nonce, cipher) = sealed.split_at_checked(aead::NONCE_LEN)?;
+    let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+    let mut plain = Zeroizing::new(cipher.to_vec());
+    let length = key
+        .open_in_place(nonce, Aad::from(place), &mut plain)
+        .ok()?
+        .len();
+    plain.truncate(length);
+    Some(plain)
+}
+
+fn nibble(digit: u8) -> Option<u8> {
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|d| u8::try_from(d).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys() -> Keys {
+        Keys::new(vec![
+            (1, Zeroizing::new([1; 32])),
+            (2, Zeroizing::new([2; 32])),
+        ])
+        .unwrap()
+    }
+
+    #[test]
+    fn only_the_right_secret_proves_a_tag() {
+        let keys = keys();
+        let (secret, other) = (Secret::mint().unwrap(), Secret::mint().unwrap());
+        let tag = keys.tag(&secret);
+        assert_eq!(tag.key_version, 2);
+        assert!(keys.proves(&secret, Some((tag.short(), 2))));
+        assert!(
+            !keys.proves(&secret, Some((tag.short(), 1))),
+            "the key's version counts"
+        );
+        assert!(
+            !keys.proves(&secret, Some((tag.short(), 3))),
+            "an unknown version proves nothing"
+        );
+        assert!(!keys.proves(&other, Some((tag.short(), 2))));
+        assert!(!keys.proves(&secret, None));
+        let renamed = Secret {
+            id: other.id,
+            bytes: secret.bytes.clone(),
+        };
+        assert!(
+            !keys.proves(&renamed, Some((tag.short(), 2))),
+            "the id is part of the proof"
+        );
+    }
+
+    #[test]
+    fn a_tag_presented_as_a_secret_proves_nothing() {
+        let keys = keys();
+        let secret = Secret::mint().unwrap();
+        let tag = keys.tag(&secret);
+        let hash = Secret {
+            id: secret.id,
+            bytes: Zeroizing::new(tag.bytes),
+        };
+        assert!(!keys.proves(&hash, Some((tag.short(), 2))));
+    }
+
+    #[test]
+    fn what_is_wrapped_opens_in_its_place_and_under_its_key_alone() {
+        let (root, text) = RootKey::mint().unwrap();
+        let wrapped = root.wrap(b"place", &[7; 32]).unwrap();
+        assert_eq!(*root.unwrap(b"place", &wrapped).unwrap(), [7; 32]);
+        assert_eq!(
+            *RootKey::parse(&text)
+                .unwrap()
+                .unwrap(b"place", &wrapped)
+                .unwrap(),
+            [7; 32]
+        );
+        assert!(root.unwrap(b"other", &wrapped).is_none());
+        assert!(
+            RootKey::mint()
+                .unwrap()
+                .0
+                .unwrap(b"place", &wrapped)
+                .is_none()
+        );
+        for i in 0..wrapped.len() {
+            let mut changed = wrapped.clone();
+            changed[i] ^= 1;
+            assert!(root.unwrap(b"place", &changed).is_none());
+            assert!(root.unwrap(b"place", &wrapped[..i]).is_none());
+        }
+    }
+
+    #[test]
+    fn what_is_sealed_opens_until_its_day_is_forgotten() {
+        let keys = keys();
+        assert!(keys.seal(5, b"place", "text").is_none());
+        keys.add_sealing(5, &[9; 32]);
+        let sealed = keys.seal(5, b"place", "text").unwrap();
+        assert_eq!(
+            keys.unseal(5, b"place", &sealed).unwrap().as_slice(),
+            b"text"
+        );
+        assert!(keys.unseal(5, b"other", &sealed).is_none());
+        keys.drop_sealing_before(6);
+        assert!(keys.unseal(5, b"place", &sealed).is_none());
+    }
+
+    #[test]
+    fn a_root_key_file_holds_64_hexadecimal_digits() {
+        for bad in [
+            "",
+            "00",
+            &"0".repeat(63),
+            &"0".repeat(65),
+            &"g".repeat(64),
+            &format!(" {}", "0".repeat(63)),
+        ] {
+            assert!(RootKey::parse(bad).is_err());
+        }
+        assert!(RootKey::parse(&format!("{}\n", "0".repeat(64))).is_ok());
+    }
+}

@@ -1,0 +1,272 @@
+//! The key layout: the whole database on one screen.
+//!
+//! | key | record |
+//! |---|---|
+//! | `r` | root key check |
+//! | `h` version | HMAC key, wrapped |
+//! | `s` day | sealing key, wrapped |
+//! | `c` | the latest time seen |
+//! | `l` name | library |
+//! | `y` library uid, name | user type |
+//! | `u` library uid, name | user |
+//! | `t` id | token |
+//! | `a` library uid, time and sequence inverted, random | audit event: a scan finds the newest first |
+//! | `i` ten minutes, hash | answer to a repeated request: the oldest come first, and are swept |
+//!
+//! Numbers are big-endian, uids and ids 16 bytes, days and ten minutes counted from the epoch.
+
+use super::directory::Uid;
+use super::moment::Moment;
+use super::name::Name;
+use super::secret::TokenId;
+use crate::store::{Key, Record, Revision, StoreError};
+
+/// The root key check.
+pub const ROOT_CHECK: &[u8] = b"r";
+/// The latest time seen.
+pub const CLOCK: &[u8] = b"c";
+/// What all HMAC keys' keys begin with.
+pub const HMAC_KEYS: &[u8] = b"h";
+/// What all sealing keys' keys begin with.
+pub const SEALING_KEYS: &[u8] = b"s";
+/// What all libraries' keys begin with.
+pub const LIBRARIES: &[u8] = b"l";
+/// What all user types' keys begin with.
+pub const USER_TYPES: &[u8] = b"y";
+/// What all users' keys begin with.
+pub const USERS: &[u8] = b"u";
+/// What all tokens' keys begin with.
+pub const TOKENS: &[u8] = b"t";
+/// What all audit events' keys begin with.
+pub const AUDIT: &[u8] = b"a";
+/// What all kept answers' keys begin with.
+pub const REQUESTS: &[u8] = b"i";
+
+/// The form of the records that this version writes. Another one is not read: it fails closed.
+const SCHEMA_VERSION: u8 = 1;
+/// How long a repeat of a request is answered by what the first did, in milliseconds.
+pub const REQUEST_WINDOW_MS: i64 = 10 * 60 * 1000;
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// A record in the form of the domain.
+pub trait Stored: Sized {
+    /// Where it is kept.
+    fn key(&self) -> Key;
+    /// Its bytes, without the schema version.
+    fn to_record(&self) -> Vec<u8>;
+    /// The inverse; `None` for bytes that can't be understood whole.
+    fn from_record(key: &[u8], bytes: &[u8]) -> Option<Self>;
+}
+
+/// A record with its revisions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Versioned<T> {
+    /// The record.
+    pub value: T,
+    /// The revision of its last change.
+    pub revision: Revision,
+}
+
+/// The value to store.
+pub fn encode(record: &impl Stored) -> Vec<u8> {
+    let mut value = vec![SCHEMA_VERSION];
+    value.extend(record.to_record());
+    value
+}
+
+/// The record that a value holds; `None` for bytes that can't be understood whole.
+#[must_use]
+pub fn decode<T: Stored>(record: &Record) -> Option<Versioned<T>> {
+    let (version, bytes) = record.value.split_first()?;
+    let value = (*version == SCHEMA_VERSION).then(|| T::from_record(&record.key, bytes))??;
+    Some(Versioned {
+        value,
+        revision: record.mod_revision,
+    })
+}
+
+/// The value to store for a record that has no form of its own in the domain.
+pub fn frame(record: &impl prost::Message) -> Vec<u8> {
+    let mut value = vec![SCHEMA_VERSION];
+    record.encode_raw(&mut value);
+    value
+}
+
+/// The inverse of [`frame`].
+pub fn unframe<M: prost::Message + Default>(record: &Record) -> Result<M, StoreError> {
+    let bytes = record.value.strip_prefix(&[SCHEMA_VERSION]);
+    let message = bytes.and_then(|bytes| M::decode(bytes).ok());
+    message.ok_or_else(|| StoreError::Damaged(record.key.clone()))
+}
+
+/// The key of an HMAC key.
+#[must_use]
+pub fn hmac_key(version: u32) -> Key {
+    join(&[HMAC_KEYS, &version.to_be_bytes()])
+}
+
+/// The key of a sealing key.
+#[must_use]
+pub fn sealing_key(day: u32) -> Key {
+    join(&[SEALING_KEYS, &day.to_be_bytes()])
+}
+
+/// The number behind the prefix of an HMAC or sealing key's key.
+#[must_use]
+pub fn number(key: &[u8]) -> Option<u32> {
+    Some(u32::from_be_bytes(key.get(1..)?.try_into().ok()?))
+}
+
+/// The key of a library.
+#[must_use]
+pub fn library(name: &str) -> Key {
+    join(&[LIBRARIES, name.as_bytes()])
+}
+
+/// What the keys of a library's user types begin with.
+#[must_use]
+pub fn user_types(library: Uid) -> Key {
+    join(&[USER_TYPES, &library.0])
+}
+
+/// The key of a user type.
+#[must_use]
+pub fn user_type(library: Uid, name: &Name) -> Key {
+    join(&[USER_TYPES, &library.0, name.as_str().as_bytes()])
+}
+
+/// What the keys of a library's users begin with.
+#[must_use]
+pub fn users(library: Uid) -> Key {
+    join(&[USERS, &library.0])
+}
+
+/// The key of a user.
+#[must_use]
+pub fn user(library: Uid, name: &Name) -> Key {
+    join(&[USERS, &library.0, name.as_str().as_bytes()])
+}
+
+/// The key of a token.
+#[must_use]
+pub fn token(id: TokenId) -> Key {
+    join(&[TOKENS, &id.0])
+}
+
+/// What the keys of a library's audit events begin with.
+#[must_use]
+pub fn audit(library: Uid) -> Key {
+    join(&[AUDIT, &library.0])
+}
+
+/// The key of an audit event: of two in one millisecond, the one with the higher sequence number is the newer.
+#[must_use]
+pub fn audit_event(library: Uid, time: Moment, sequence: u32, random: [u8; 4]) -> Key {
+    let time = !time.0.cast_unsigned();
+    join(&[
+        AUDIT,
+        &library.0,
+        &time.to_be_bytes(),
+        &(!sequence).to_be_bytes(),
+        &random,
+    ])
+}
+
+/// The key of a kept answer, in the ten minutes number `window`.
+#[must_use]
+pub fn request(window: u32, hash: [u8; 16]) -> Key {
+    join(&[REQUESTS, &window.to_be_bytes(), &hash])
+}
+
+/// The ten minutes in the key of a kept answer.
+#[must_use]
+pub fn request_window(key: &[u8]) -> Option<u32> {
+    number(key.get(..5)?)
+}
+
+/// Which ten minutes a moment lies in.
+#[must_use]
+pub fn window(time: Moment) -> u32 {
+    u32::try_from(time.0.div_euclid(REQUEST_WINDOW_MS)).unwrap_or(0)
+}
+
+/// Which day a moment lies in.
+#[must_use]
+pub fn day(time: Moment) -> u32 {
+    u32::try_from(time.0.div_euclid(DAY_MS)).unwrap_or(0)
+}
+
+/// The uid and the name in the key of a user or a user type.
+#[must_use]
+pub fn uid_and_name(key: &[u8]) -> Option<(Uid, Name)> {
+    let (uid, name) = key.get(1..)?.split_at_checked(16)?;
+    Some((Uid(uid.try_into().ok()?), name_of(name)?))
+}
+
+/// The name in the key of a library.
+#[must_use]
+pub fn library_name(key: &[u8]) -> Option<Name> {
+    name_of(key.get(1..)?)
+}
+
+/// The id in the key of a token.
+#[must_use]
+pub fn token_id(key: &[u8]) -> Option<TokenId> {
+    Some(TokenId(key.get(1..)?.try_into().ok()?))
+}
+
+fn name_of(bytes: &[u8]) -> Option<Name> {
+    Name::parse(std::str::from_utf8(bytes).ok()?).ok()
+}
+
+fn join(parts: &[&[u8]]) -> Key {
+    parts.concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn newer_audit_events_come_first() {
+        let uid = Uid([7; 16]);
+        let key = |ms, sequence| audit_event(uid, Moment(ms), sequence, [0; 4]);
+        assert!(key(2, 0) < key(1, 0));
+        assert!(key(2, 1) < key(2, 0));
+        assert!(key(1, 9).starts_with(&audit(uid)));
+    }
+
+    #[test]
+    fn no_two_kinds_of_record_share_a_prefix() {
+        let prefixes = [
+            ROOT_CHECK,
+            CLOCK,
+            HMAC_KEYS,
+            SEALING_KEYS,
+            LIBRARIES,
+            USER_TYPES,
+            USERS,
+            TOKENS,
+            AUDIT,
+            REQUESTS,
+        ];
+        for (i, a) in prefixes.iter().enumerate() {
+            assert!(
+                prefixes
+                    .iter()
+                    .skip(i + 1)
+                    .all(|b| !a.starts_with(b) && !b.starts_with(a))
+            );
+        }
+    }
+
+    #[test]
+    fn keys_tell_their_names() {
+        let (uid, name) = (Uid([3; 16]), Name::parse("jane").unwrap());
+        assert_eq!(uid_and_name(&user(uid, &name)), Some((uid, name.clone())));
+        assert_eq!(library_name(&library("jane")), Some(name));
+        assert_eq!(token_id(&token(TokenId([5; 16]))), Some(TokenId([5; 16])));
+        assert_eq!(number(&hmac_key(9)), Some(9));
+        assert_eq!(uid_and_name(b"u"), None);
+    }
+}

@@ -1,0 +1,248 @@
+//! Opening: prove the root key, unwrap the keys, load the directory; the tokens follow while the service answers already.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU32};
+use std::time::Instant;
+
+use tokio::sync::{Mutex, Semaphore};
+use zeroize::Zeroizing;
+
+use super::Authority;
+use super::error::Error;
+use super::index::Index;
+use super::keys::{Keys, RootKey};
+use super::keyspace;
+use super::moment::Moment;
+use super::secret::{self, NoRandomness};
+use super::verify::MAX_MISSES;
+use crate::proto::store::{ClockRecord, KeyRecord, RootCheckRecord};
+use crate::store::{Change, Key, Load, Precondition, Record, Revision, Store, StoreError};
+
+/// An authority that answers, and the latest time that its store has seen.
+#[derive(Debug)]
+pub struct Opened {
+    /// The authority.
+    pub authority: Arc<Authority>,
+    /// Judged time never falls below it.
+    pub mark: Moment,
+}
+
+/// Why an authority can't be opened. Nothing was written.
+#[derive(Debug)]
+pub enum StartError {
+    /// The store can't be read.
+    Store(StoreError),
+    /// The root key is not the one that this store was made with.
+    WrongRootKey,
+    /// The operating system gives no random bytes.
+    NoRandomness,
+    /// The first operator can't be made.
+    Operator(Error),
+    /// The file of the operator's token can't be written.
+    TokenFile(std::io::Error),
+    /// The token that was given for the first operator was used before.
+    UsedToken,
+}
+
+/// Records of the directory, and tokens, that one load hands to the index between two commits.
+const SLICE: usize = 1000;
+/// What the root key check holds: any text serves.
+const KNOWN_TEXT: &[u8; 32] = b"token-authority root key check 1";
+const FIRST_VERSION: u32 = 1;
+
+impl Authority {
+    /// Opens the authority of a store that this index follows.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        index: Arc<Index>,
+        root: RootKey,
+        now: Moment,
+    ) -> Result<Opened, StartError> {
+        let head = store.head().await?;
+        index.start_at(head);
+        if head == Revision(0) {
+            initialise(store.as_ref(), &root, now).await?;
+        }
+        prove(store.as_ref(), &root).await?;
+        let keys = read_keys(store.as_ref(), &root).await?;
+        let mark = read_mark(store.as_ref()).await?;
+        for prefix in [keyspace::LIBRARIES, keyspace::USER_TYPES, keyspace::USERS] {
+            let mut after = None;
+            while let Some(last) = load_slice(store.as_ref(), prefix, after, SLICE).await? {
+                after = Some(last);
+            }
+        }
+        let authority = Arc::new(Authority {
+            store,
+            index,
+            keys,
+            root,
+            misses: Semaphore::new(MAX_MISSES),
+            sealing: Mutex::new(()),
+            sequence: AtomicU32::new(0),
+            mark: AtomicI64::new(mark.0),
+        });
+        Ok(Opened { authority, mark })
+    }
+
+    /// Loads all tokens into the index, in slices between commits. A record that can't be read is noted and passed over:
+    /// its token is refused, and no other suffers.
+    pub async fn load_tokens(&self) -> Result<(), StartError> {
+        let started = Instant::now();
+        let (mut after, mut limit) = (None, SLICE);
+        loop {
+            match load_slice(self.store.as_ref(), keyspace::TOKENS, after.clone(), limit).await {
+                Ok(None) => break,
+                Ok(last) => (after, limit) = (last, SLICE),
+                // Nothing of the slice was handed on: smaller ones close in on the one record.
+                Err(StoreError::Damaged(_)) if limit > 1 => limit /= 2,
+                Err(StoreError::Damaged(key)) => {
+                    tracing::error!(key = %key.escape_ascii(), "a stored record is damaged");
+                    self.index.mark_damaged(&key);
+                    (after, limit) = (Some(key), SLICE);
+                }
+                Err(error) => return Err(error.into()),
+            }
+            tokio::task::yield_now().await;
+        }
+        if let Ok(state) = self.index.read() {
+            let size = state.size();
+            let elapsed_ms = started.elapsed().as_millis();
+            tracing::info!(
+                tokens = size.tokens,
+                bytes = size.bytes,
+                elapsed_ms,
+                "index complete"
+            );
+        }
+        Ok(())
+    }
+}
+
+// === impl StartError ===
+
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> Self {
+        StartError::Store(error)
+    }
+}
+
+impl From<NoRandomness> for StartError {
+    fn from(_: NoRandomness) -> Self {
+        StartError::NoRandomness
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Store(error) => write!(f, "the store can't be read: {error}"),
+            StartError::WrongRootKey => f.write_str(
+                "the root key is not the one that this store was made with; nothing was written. \
+                 Give the right root_key_file, or another data_dir",
+            ),
+            StartError::NoRandomness => write!(f, "{NoRandomness}"),
+            StartError::Operator(error) => write!(f, "the operator's token can't be made: {error}"),
+            StartError::TokenFile(error) => write!(f, "the operator's token can't be written to its file: {error}"),
+            StartError::UsedToken => f.write_str(
+                "there is no live operator token, and the one in bootstrap_token_file was used before; put a new one there",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Makes the keys of an empty store.
+async fn initialise(store: &dyn Store, root: &RootKey, now: Moment) -> Result<(), StartError> {
+    let place = keyspace::hmac_key(FIRST_VERSION);
+    let key = Zeroizing::new(secret::random::<32>()?);
+    let check = RootCheckRecord {
+        wrapped: root.wrap(keyspace::ROOT_CHECK, KNOWN_TEXT)?,
+    };
+    let first = KeyRecord {
+        wrapped: root.wrap(&place, key.as_ref())?,
+        create_time: now.0,
+    };
+    let changes = vec![
+        Change::Put(keyspace::ROOT_CHECK.to_vec(), keyspace::frame(&check)),
+        Change::Put(place, keyspace::frame(&first)),
+    ];
+    store
+        .commit(
+            vec![Precondition::Absent(keyspace::ROOT_CHECK.to_vec())],
+            changes,
+        )
+        .await?;
+    Ok(())
+}
+
+async fn prove(store: &dyn Store, root: &RootKey) -> Result<(), StartError> {
+    let place = keyspace::ROOT_CHECK.to_vec();
+    let record = store.get(vec![place.clone()]).await?.pop().flatten();
+    let record = record.ok_or(StoreError::Damaged(place.clone()))?;
+    let check: RootCheckRecord = keyspace::unframe(&record)?;
+    match root.unwrap(&place, &check.wrapped) {
+        Some(text) if *text == *KNOWN_TEXT => Ok(()),
+        _ => Err(StartError::WrongRootKey),
+    }
+}
+
+/// The HMAC keys and the sealing keys.
+async fn read_keys(store: &dyn Store, root: &RootKey) -> Result<Keys, StartError> {
+    let hmac = read_numbered(store, root, keyspace::HMAC_KEYS).await?;
+    if hmac.is_empty() {
+        return Err(StoreError::Damaged(keyspace::HMAC_KEYS.to_vec()).into());
+    }
+    let keys = Keys::new(hmac)?;
+    for (day, key) in read_numbered(store, root, keyspace::SEALING_KEYS).await? {
+        keys.add_sealing(day, &key);
+    }
+    Ok(keys)
+}
+
+async fn read_numbered(
+    store: &dyn Store,
+    root: &RootKey,
+    prefix: &[u8],
+) -> Result<Vec<(u32, Zeroizing<[u8; 32]>)>, StartError> {
+    let unwrap = |record: Record| {
+        let wrapped: KeyRecord = keyspace::unframe(&record)?;
+        let number = keyspace::number(&record.key);
+        let key = root.unwrap(&record.key, &wrapped.wrapped);
+        number.zip(key).ok_or(StoreError::Damaged(record.key))
+    };
+    let records = store.scan(prefix.to_vec(), None, SLICE).await?;
+    Ok(records
+        .into_iter()
+        .map(unwrap)
+        .collect::<Result<_, StoreError>>()?)
+}
+
+async fn read_mark(store: &dyn Store) -> Result<Moment, StartError> {
+    match store
+        .get(vec![keyspace::CLOCK.to_vec()])
+        .await?
+        .pop()
+        .flatten()
+    {
+        None => Ok(Moment(0)),
+        Some(record) => Ok(Moment(keyspace::unframe::<ClockRecord>(&record)?.mark)),
+    }
+}
+
+async fn load_slice(
+    store: &dyn Store,
+    prefix: &[u8],
+    after: Option<Key>,
+    limit: usize,
+) -> Result<Option<Key>, StoreError> {
+    store
+        .load(Load::Slice {
+            prefix: prefix.to_vec(),
+            after,
+            limit,
+        })
+        .await
+}

@@ -1,0 +1,139 @@
+//! A token, and the grant that narrows it.
+
+use super::cidr::Cidr;
+use super::directory::{Assignment, Uid};
+use super::keys::Tag;
+use super::moment::Moment;
+use super::name::Name;
+use super::permission::PermissionSet;
+use super::secret::TokenId;
+
+/// A token as it is kept. Its secret is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// Its public id.
+    pub id: TokenId,
+    /// What it is for.
+    pub kind: TokenKind,
+    /// The name of its library.
+    pub library: Name,
+    /// The uid of its library.
+    pub library_uid: Uid,
+    /// The name of its user.
+    pub user: Name,
+    /// The uid of its user.
+    pub user_uid: Uid,
+    /// Who made it, as `library/user`.
+    pub issued_by: String,
+    /// A short name.
+    pub display_name: String,
+    /// The reason for its existence.
+    pub description: String,
+    /// When it was made.
+    pub create_time: Moment,
+    /// The first moment at which it is good; `None` for its creation.
+    pub not_before: Option<Moment>,
+    /// The first moment at which it is no longer good.
+    pub expire_time: Moment,
+    /// Present while it is suspended.
+    pub suspension: Option<Suspension>,
+    /// Present once it is revoked.
+    pub revocation: Option<Revocation>,
+    /// What it is narrowed to.
+    pub grant: Grant,
+    /// What its secret must prove.
+    pub tag: Tag,
+}
+
+/// What a token is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TokenKind {
+    /// An integration.
+    Api,
+}
+
+/// What a token is narrowed to. It only ever takes away.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Grant {
+    /// The one assignment that counts; `None` for all that its user has.
+    pub pin: Option<Assignment>,
+    /// How its permissions are derived from its user's.
+    pub access_right: AccessRight,
+    /// The permissions listed; with anything but CUSTOM, reserved ones alone.
+    pub permissions: PermissionSet,
+    /// The APIs it may be used with; empty for any.
+    pub apis: Vec<Name>,
+    /// Where it may be used from; empty for anywhere.
+    pub allowed_cidrs: Vec<Cidr>,
+}
+
+/// How a token's permissions are derived from its user's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AccessRight {
+    /// All, except reserved permissions that are not listed.
+    Full,
+    /// Of that, the actions read, list and get.
+    ReadOnly,
+    /// Those listed.
+    Custom,
+}
+
+/// Why, since when and by whom a token is suspended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suspension {
+    /// When.
+    pub time: Moment,
+    /// By whom, as `library/user`.
+    pub suspended_by: String,
+    /// The reason that was given.
+    pub reason: String,
+}
+
+/// Why, since when and by whom a token is revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revocation {
+    /// When.
+    pub time: Moment,
+    /// The kind of reason.
+    pub reason: RevocationReason,
+    /// By whom, as `library/user`.
+    pub revoked_by: String,
+    /// The comment that was given.
+    pub comment: String,
+}
+
+/// Why a token was revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RevocationReason {
+    /// No reason was given.
+    Unspecified,
+    /// Its secret may have been seen.
+    Compromised,
+    /// Another token took its place.
+    Superseded,
+    /// What it was made for has ended.
+    NoLongerNeeded,
+    /// Who used it has left.
+    OwnerLeft,
+    /// See the comment.
+    Other,
+}
+
+// === impl Grant ===
+
+impl Grant {
+    /// An access right that is not given follows from the list.
+    #[must_use]
+    pub fn implied_right(permissions: &PermissionSet) -> AccessRight {
+        match permissions.is_empty() {
+            true => AccessRight::Full,
+            false => AccessRight::Custom,
+        }
+    }
+
+    /// Whether it lists ordinary permissions that its access right gives no meaning to.
+    #[must_use]
+    pub fn lists_in_vain(&self) -> bool {
+        self.access_right != AccessRight::Custom && !self.permissions.patterns().is_empty()
+    }
+}

@@ -1,0 +1,438 @@
+//! Write commands: authorise, plan, commit with the audit event, and again if somebody else was quicker.
+//!
+//! A commit names every record that its authorisation and its checks read. So no command commits on the strength of a right
+//! that was just taken away: the commit fails, the caller is judged again, and the plan is made anew.
+
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+use ring::digest::{SHA256, digest};
+
+use super::Authority;
+use super::audit::AuditEvent;
+use super::caller::{Authorised, Caller};
+use super::directory::Uid;
+use super::error::{Error, Reason};
+use super::keyspace::{self, Stored, Versioned};
+use super::moment::{Moment, Now};
+use super::name::Name;
+use super::secret::{self, NoRandomness, SecretString};
+use crate::proto::store::{ClockRecord, RequestRecord};
+use crate::store::{Change, Key, MAX_VALUE_BYTES, Precondition, Record, Revision, StoreError};
+
+/// How often a command is planned anew after the first time.
+const RETRIES: usize = 3;
+/// The persisted mark of time is renewed by the commits that come this long after it, at the earliest, milliseconds.
+const MARK_STEP_MS: i64 = 1000;
+
+/// A call that changes something.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Who calls.
+    pub caller: Caller,
+    /// The id of the call, for the audit event.
+    pub call_id: String,
+    /// What makes a repeat of it known; `None` if the caller gave no request id.
+    pub request: Option<RequestKey>,
+}
+
+/// What makes a repeat of a call known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestKey {
+    /// The request id, a UUID.
+    pub id: [u8; 16],
+    /// SHA-256 of the request.
+    pub payload_hash: [u8; 32],
+}
+
+/// Something that changes the store.
+#[async_trait]
+pub trait Command: Sync {
+    /// Its name: part of the request key, and the action of the audit event, such as `token.create`.
+    const ACTION: &'static str;
+    /// The record that its answer shows.
+    type Answer: Stored + Send + Sync;
+
+    /// Says what to change, on behalf of this caller. It may be called again, after the state has changed.
+    async fn plan(
+        &self,
+        authority: &Authority,
+        by: &Authorised,
+        now: Moment,
+    ) -> Result<Plan<Self::Answer>, Error>;
+}
+
+/// What a command would change, and what must still hold when it does.
+#[derive(Debug)]
+pub struct Plan<T> {
+    /// What was read.
+    pub preconditions: Vec<Precondition>,
+    /// What changes; nothing if all is already as it should be.
+    pub changes: Vec<Change>,
+    /// The record that the answer shows, as it will be; `None` for none.
+    pub answer: Option<T>,
+    /// The revision of the answer's record if nothing changes.
+    pub unchanged_at: Revision,
+    /// What was done, and to what.
+    pub event: AuditEvent,
+    /// The library in whose log the event stands.
+    pub logged_in: Uid,
+    /// A secret that was made.
+    pub secret: Option<SecretString>,
+    /// What the caller should know.
+    pub warnings: Vec<String>,
+    /// Whether an expiry was held back.
+    pub clamped: bool,
+}
+
+/// The keys that the answer to a request id may be kept under; the one in the middle is the call's own.
+type RequestKeys = [Key; 3];
+
+/// What is known of a request id.
+enum Recall<T> {
+    /// It was carried out; this is the answer.
+    Done(Done<T>),
+    /// It was not, as long as these hold.
+    New(Vec<Precondition>),
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub struct Done<T> {
+    /// The record that the answer shows.
+    pub answer: Option<Versioned<T>>,
+    /// A secret that was made.
+    pub secret: Option<SecretString>,
+    /// What the caller should know.
+    pub warnings: Vec<String>,
+    /// Whether an expiry was held back.
+    pub clamped: bool,
+    /// The revision of the change.
+    pub revision: Revision,
+}
+
+impl Authority {
+    /// Carries out a command.
+    ///
+    /// A request id is looked up only where it may have been used before: a first call is told by its commit, which demands
+    /// that no answer is kept under it.
+    pub async fn perform<C: Command>(
+        &self,
+        call: &Call,
+        command: &C,
+        now: Now,
+    ) -> Result<Done<C::Answer>, Error> {
+        let mut conflicted = false;
+        for _ in 0..=RETRIES {
+            let by = self.authorise(&call.caller, now.time)?;
+            let planned = command.plan(self, &by, now.time).await;
+            let keys = call
+                .request
+                .map(|request| request_keys::<C>(&request, &by, now.time));
+            let mut unused: Vec<Precondition> = keys
+                .iter()
+                .flatten()
+                .cloned()
+                .map(Precondition::Absent)
+                .collect();
+            let changes = planned.as_ref().is_ok_and(|plan| !plan.changes.is_empty());
+            if let (Some(request), Some(keys), true) =
+                (&call.request, &keys, conflicted || !changes)
+            {
+                match self.recall(request, keys, now.time).await? {
+                    Recall::Done(done) => return Ok(done),
+                    Recall::New(preconditions) => unused = preconditions,
+                }
+            }
+            let plan = planned?;
+            if !changes {
+                return Ok(plan.unchanged());
+            }
+            let request = call.request.as_ref().zip(keys.as_ref());
+            if let Some(done) = self
+                .commit_plan::<C>(call, &by, request, unused, plan, now)
+                .await?
+            {
+                return Ok(done);
+            }
+            conflicted = true;
+        }
+        Err(StoreError::Conflict.into())
+    }
+
+    /// Commits a plan with its audit event and what a repeat is answered by; `None` if something that it read has changed.
+    async fn commit_plan<C: Command>(
+        &self,
+        call: &Call,
+        by: &Authorised,
+        request: Option<(&RequestKey, &RequestKeys)>,
+        unused: Vec<Precondition>,
+        mut plan: Plan<C::Answer>,
+        now: Now,
+    ) -> Result<Option<Done<C::Answer>>, Error> {
+        let mut preconditions = by.basis.clone();
+        preconditions.append(&mut plan.preconditions);
+        preconditions.extend(unused);
+        let mut changes = std::mem::take(&mut plan.changes);
+        let event = AuditEvent {
+            key: self.audit_key(plan.logged_in, now.time)?,
+            time: now.time,
+            action: C::ACTION.to_owned(),
+            actor: by.actor(),
+            actor_token_id: by.token_id.to_string(),
+            call_id: call.call_id.clone(),
+            ..std::mem::take(&mut plan.event)
+        };
+        changes.push(Change::Put(event.key.clone(), keyspace::encode(&event)));
+        if let Some((request, [_, key, _])) = request {
+            let record = self.request_record(key, request, &plan, now.time).await?;
+            changes.push(Change::Put(key.clone(), keyspace::frame(&record)));
+        }
+        changes.extend(self.mark_change(now));
+        match self.store.commit(preconditions, changes).await {
+            Ok(revision) => Ok(Some(plan.done(revision))),
+            Err(StoreError::Conflict) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What is known of a request id.
+    async fn recall<T: Stored>(
+        &self,
+        request: &RequestKey,
+        keys: &RequestKeys,
+        now: Moment,
+    ) -> Result<Recall<T>, Error> {
+        let found = self.store.get(keys.to_vec()).await?;
+        let mut preconditions = Vec::new();
+        for (key, record) in keys.iter().cloned().zip(found) {
+            let Some(record) = record else {
+                preconditions.push(Precondition::Absent(key));
+                continue;
+            };
+            let kept: RequestRecord = keyspace::unframe(&record)?;
+            if now.0 - kept.time >= keyspace::REQUEST_WINDOW_MS {
+                preconditions.push(Precondition::At(key, record.mod_revision));
+            } else if kept.payload_hash != request.payload_hash {
+                return Err(Error::new(
+                    Reason::RequestIdReused,
+                    "this request_id was used with another payload; use a new one for each new request",
+                ));
+            } else {
+                return self.replay(kept, &record).await.map(Recall::Done);
+            }
+        }
+        Ok(Recall::New(preconditions))
+    }
+
+    /// The first answer, rebuilt from the record that it showed.
+    async fn replay<T: Stored>(
+        &self,
+        kept: RequestRecord,
+        request: &Record,
+    ) -> Result<Done<T>, Error> {
+        let answer = match kept.subject.is_empty() {
+            true => None,
+            false => self.fetch(kept.subject.clone()).await?,
+        };
+        let secret = match kept.sealed_secret.is_empty() {
+            true => None,
+            false => {
+                let opened = self
+                    .keys
+                    .unseal(kept.seal_day, &request.key, &kept.sealed_secret);
+                let text = opened.and_then(|bytes| SecretString::from_bytes(&bytes));
+                Some(text.ok_or_else(|| StoreError::Damaged(request.key.clone()))?)
+            }
+        };
+        Ok(Done {
+            answer,
+            secret,
+            warnings: kept.warnings,
+            clamped: kept.clamped,
+            revision: request.mod_revision,
+        })
+    }
+
+    async fn request_record<T: Stored>(
+        &self,
+        key: &Key,
+        request: &RequestKey,
+        plan: &Plan<T>,
+        now: Moment,
+    ) -> Result<RequestRecord, Error> {
+        let seal_day = keyspace::day(now);
+        let sealed_secret = match &plan.secret {
+            None => Vec::new(),
+            Some(secret) => {
+                self.ensure_sealing_key(now).await?;
+                let sealed = self.keys.seal(seal_day, key, secret.expose());
+                sealed.ok_or_else(|| {
+                    Error::new(
+                        Reason::Internal,
+                        "the secret could not be sealed; try again",
+                    )
+                })?
+            }
+        };
+        Ok(RequestRecord {
+            time: now.0,
+            payload_hash: request.payload_hash.to_vec(),
+            subject: plan.answer.as_ref().map(Stored::key).unwrap_or_default(),
+            sealed_secret,
+            seal_day,
+            warnings: plan.warnings.clone(),
+            clamped: plan.clamped,
+        })
+    }
+
+    /// A change that keeps the time as the latest seen, if the one that is kept lags behind.
+    pub(super) fn mark_change(&self, now: Now) -> Option<Change> {
+        let Moment(mark) = now.mark?;
+        let kept = self.mark.load(Ordering::Relaxed);
+        if mark < kept.saturating_add(MARK_STEP_MS) {
+            return None;
+        }
+        self.mark.store(mark, Ordering::Relaxed);
+        Some(Change::Put(
+            keyspace::CLOCK.to_vec(),
+            keyspace::frame(&ClockRecord { mark }),
+        ))
+    }
+
+    /// A key for a new audit event.
+    pub(super) fn audit_key(&self, library: Uid, time: Moment) -> Result<Key, NoRandomness> {
+        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
+        Ok(keyspace::audit_event(
+            library,
+            time,
+            sequence,
+            secret::random()?,
+        ))
+    }
+}
+
+// === impl Plan ===
+
+impl<T> Plan<T> {
+    /// A plan that changes nothing yet, for a library.
+    pub fn new(library: &Name, logged_in: Uid) -> Plan<T> {
+        Plan {
+            preconditions: Vec::new(),
+            changes: Vec::new(),
+            answer: None,
+            unchanged_at: Revision(0),
+            event: AuditEvent {
+                library: library.to_string(),
+                ..AuditEvent::default()
+            },
+            logged_in,
+            secret: None,
+            warnings: Vec::new(),
+            clamped: false,
+        }
+    }
+
+    /// This must not have changed since it was read.
+    pub fn read<U: Stored>(&mut self, record: &Versioned<U>) {
+        self.preconditions
+            .push(Precondition::At(record.value.key(), record.revision));
+    }
+
+    /// Writes a record as it is, so that whoever else read it must plan anew.
+    pub fn touch<U: Stored>(&mut self, record: &Versioned<U>) {
+        self.read(record);
+        self.changes.push(Change::Put(
+            record.value.key(),
+            keyspace::encode(&record.value),
+        ));
+    }
+
+    /// Writes a record that is at this revision now; revision 0 is that of none.
+    pub fn put_at<U: Stored>(&mut self, record: U, revision: Revision) -> Result<(), Error> {
+        self.preconditions.push(match revision {
+            Revision(0) => Precondition::Absent(record.key()),
+            revision => Precondition::At(record.key(), revision),
+        });
+        self.write(record).map(drop)
+    }
+
+    fn write<U: Stored>(&mut self, record: U) -> Result<U, Error> {
+        let value = keyspace::encode(&record);
+        if value.len() > MAX_VALUE_BYTES {
+            return Err(StoreError::TooLarge.into());
+        }
+        self.changes.push(Change::Put(record.key(), value));
+        Ok(record)
+    }
+
+    fn unchanged(self) -> Done<T> {
+        let revision = self.unchanged_at;
+        self.done(revision)
+    }
+
+    fn done(self, revision: Revision) -> Done<T> {
+        Done {
+            answer: self.answer.map(|value| Versioned { value, revision }),
+            secret: self.secret,
+            warnings: self.warnings,
+            clamped: self.clamped,
+            revision,
+        }
+    }
+}
+
+impl<T: Stored> Plan<T> {
+    /// Adds a record that must not exist yet, and answers with it.
+    pub fn create(&mut self, record: T) -> Result<(), Error> {
+        self.preconditions.push(Precondition::Absent(record.key()));
+        self.put(record)
+    }
+
+    /// Replaces what was read by this, and answers with it. Nothing changes if it is the same.
+    pub fn replace(&mut self, before: &Versioned<T>, record: T) -> Result<(), Error>
+    where
+        T: PartialEq,
+    {
+        self.read(before);
+        if before.value == record {
+            self.unchanged_at = before.revision;
+            self.answer = Some(record);
+            return Ok(());
+        }
+        self.put(record)
+    }
+
+    /// Removes what was read.
+    pub fn delete(&mut self, before: &Versioned<T>) {
+        self.read(before);
+        self.changes.push(Change::Delete(before.value.key()));
+    }
+
+    fn put(&mut self, record: T) -> Result<(), Error> {
+        self.answer = Some(self.write(record)?);
+        Ok(())
+    }
+}
+
+/// Where the answer to a request id may be kept: bound to the caller's user and to the command, in the ten minutes before
+/// the call's, in its own, and in those after, since calls overlap.
+fn request_keys<C: Command>(request: &RequestKey, by: &Authorised, now: Moment) -> RequestKeys {
+    let bound = [&by.user_uid.0, C::ACTION.as_bytes(), &request.id].concat();
+    let mut hash = [0; 16];
+    hash.copy_from_slice(&digest(&SHA256, &bound).as_ref()[..16]);
+    let window = keyspace::window(now);
+    [window.saturating_sub(1), window, window.saturating_add(1)].map(|w| keyspace::request(w, hash))
+}
+
+/// The etag must be that of the record's revision, if one was given.
+pub(super) fn check_etag(
+    authority: &Authority,
+    etag: &str,
+    revision: Revision,
+) -> Result<(), Error> {
+    if etag.is_empty() || etag == authority.revision_text(revision) {
+        return Ok(());
+    }
+    Err(Error::etag_mismatch())
+}

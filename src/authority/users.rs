@@ -1,0 +1,474 @@
+//! Making, changing and deleting users and user types.
+
+use async_trait::async_trait;
+
+use super::Authority;
+use super::audit::AuditEvent;
+use super::caller::Authorised;
+use super::directory::{Assignment, SYSTEM, Uid, User, UserKind, UserType};
+use super::error::{Error, Reason};
+use super::index::{LibrarySlot, State};
+use super::keyspace::{self, Versioned};
+use super::libraries::{protected, taken};
+use super::moment::Moment;
+use super::name::Name;
+use super::permission::{PermissionSet, Reserved, ReservedSet};
+use super::secret;
+use super::transaction::{Command, Plan, check_etag};
+
+/// A user type to be made.
+#[derive(Debug, Clone)]
+pub struct CreateUserType {
+    /// Its library; one that the caller reaches.
+    pub library: Name,
+    /// Its name.
+    pub user_type: Name,
+    /// What it grants.
+    pub permissions: PermissionSet,
+}
+
+/// Changes to a user type. What is `None` stays.
+#[derive(Debug, Clone)]
+pub struct UpdateUserType {
+    /// Its library; one that the caller reaches.
+    pub library: Name,
+    /// The user type.
+    pub user_type: Name,
+    /// What it grants from now on.
+    pub permissions: Option<PermissionSet>,
+    /// What the change is based on; empty for anything.
+    pub etag: String,
+}
+
+/// A user type to be deleted.
+#[derive(Debug, Clone)]
+pub struct DeleteUserType {
+    /// Its library; one that the caller reaches.
+    pub library: Name,
+    /// The user type.
+    pub user_type: Name,
+    /// What the change is based on; empty for anything.
+    pub etag: String,
+}
+
+/// A user to be made.
+#[derive(Debug, Clone)]
+pub struct CreateUser {
+    /// Its library; one that the caller reaches.
+    pub library: Name,
+    /// Its name.
+    pub user: Name,
+    /// A name for people.
+    pub display_name: String,
+    /// An address for people.
+    pub email: String,
+    /// What kind it is.
+    pub kind: UserKind,
+    /// What it may do, and where.
+    pub assignments: Vec<Assignment>,
+    /// Of a contact: the customer whose data it may see.
+    pub data_owner: String,
+}
+
+/// Changes to a user. What is `None` stays.
+#[derive(Debug, Clone)]
+pub struct UpdateUser {
+    /// Its library; one that the caller reaches.
+    pub library: Name,
+    /// The user.
+    pub user: Name,
+    /// The new name for people.
+    pub display_name: Option<String>,
+    /// The new address for people.
+    pub email: Option<String>,
+    /// Whether all its tokens are refused.
+    pub disabled: Option<bool>,
+    /// What it may do from now on, and where.
+    pub assignments: Option<Vec<Assignment>>,
+    /// The new customer of a contact.
+    pub data_owner: Option<String>,
+    /// What the change is based on; empty for anything.
+    pub etag: String,
+}
+
+/// A user to be deleted.
+#[derive(Debug, Clone)]
+pub struct DeleteUser {
+    /// Its library; one that the caller reaches.
+    pub library: Name,
+    /// The user.
+    pub user: Name,
+    /// What the change is based on; empty for anything.
+    pub etag: String,
+}
+
+#[async_trait]
+impl Command for CreateUserType {
+    const ACTION: &'static str = "user_type.create";
+    type Answer = UserType;
+
+    async fn plan(
+        &self,
+        authority: &Authority,
+        by: &Authorised,
+        now: Moment,
+    ) -> Result<Plan<UserType>, Error> {
+        let library = authority.library(&self.library)?;
+        by.demand_held(self.permissions.reserved)?;
+        let mut plan = Plan::new(&self.library, library.value.uid);
+        plan.read(&library);
+        plan.event = AuditEvent {
+            user_type: self.user_type.to_string(),
+            ..plan.event
+        };
+        if authority
+            .user_type(&library.value.uid, &self.library, &self.user_type)
+            .is_ok()
+        {
+            return Err(taken("user type"));
+        }
+        plan.create(UserType {
+            library_uid: library.value.uid,
+            user_type: self.user_type.clone(),
+            permissions: self.permissions.clone(),
+            create_time: now,
+        })?;
+        Ok(plan)
+    }
+}
+
+#[async_trait]
+impl Command for UpdateUserType {
+    const ACTION: &'static str = "user_type.update";
+    type Answer = UserType;
+
+    async fn plan(
+        &self,
+        authority: &Authority,
+        by: &Authorised,
+        _now: Moment,
+    ) -> Result<Plan<UserType>, Error> {
+        let library = authority.library(&self.library)?;
+        let before = authority.user_type(&library.value.uid, &self.library, &self.user_type)?;
+        check_etag(authority, &self.etag, before.revision)?;
+        let mut after = before.value.clone();
+        if let Some(permissions) = &self.permissions {
+            by.demand_held(
+                permissions
+                    .reserved
+                    .without(before.value.permissions.reserved),
+            )?;
+            after.permissions = permissions.clone();
+        }
+        let mut plan = Plan::new(&self.library, library.value.uid);
+        plan.read(&library);
+        plan.event = AuditEvent {
+            user_type: self.user_type.to_string(),
+            fields: vec!["permissions".to_owned()],
+            ..plan.event
+        };
+        plan.replace(&before, after)?;
+        Ok(plan)
+    }
+}
+
+#[async_trait]
+impl Command for DeleteUserType {
+    const ACTION: &'static str = "user_type.delete";
+    type Answer = UserType;
+
+    async fn plan(
+        &self,
+        authority: &Authority,
+        _by: &Authorised,
+        _now: Moment,
+    ) -> Result<Plan<UserType>, Error> {
+        let library = authority.library(&self.library)?;
+        let before = authority.user_type(&library.value.uid, &self.library, &self.user_type)?;
+        check_etag(authority, &self.etag, before.revision)?;
+        let state = authority.index.read()?;
+        let slot = state.directory().library_named(self.library.as_str());
+        if slot.is_some_and(|slot| slot.is_assigned(&self.user_type)) {
+            return Err(Error::new(
+                Reason::InUse,
+                "users are assigned this user type; take it from them first",
+            ));
+        }
+        let mut plan = Plan::new(&self.library, library.value.uid);
+        plan.read(&library);
+        plan.event = AuditEvent {
+            user_type: self.user_type.to_string(),
+            ..plan.event
+        };
+        plan.delete(&before);
+        Ok(plan)
+    }
+}
+
+#[async_trait]
+impl Command for CreateUser {
+    const ACTION: &'static str = "user.create";
+    type Answer = User;
+
+    async fn plan(
+        &self,
+        authority: &Authority,
+        by: &Authorised,
+        now: Moment,
+    ) -> Result<Plan<User>, Error> {
+        let library = authority.library(&self.library)?;
+        let mut plan = plan_for(&library.value.uid, &self.library, &self.user);
+        plan.read(&library);
+        let user = User {
+            library_uid: library.value.uid,
+            user: self.user.clone(),
+            uid: Uid(secret::random()?),
+            display_name: self.display_name.clone(),
+            email: self.email.clone(),
+            kind: self.kind,
+            disabled: false,
+            assignments: sorted(&self.assignments),
+            data_owner: self.data_owner.clone(),
+            create_time: now,
+        };
+        check_data_owner(&user)?;
+        authority.assign(&mut plan, by, &self.library, &user, &[])?;
+        if authority.user_exists(&self.library, &self.user)? {
+            return Err(taken("user"));
+        }
+        plan.create(user)?;
+        Ok(plan)
+    }
+}
+
+#[async_trait]
+impl Command for UpdateUser {
+    const ACTION: &'static str = "user.update";
+    type Answer = User;
+
+    async fn plan(
+        &self,
+        authority: &Authority,
+        by: &Authorised,
+        _now: Moment,
+    ) -> Result<Plan<User>, Error> {
+        let library = authority.library(&self.library)?;
+        let before = authority.user(&library.value.uid, &self.user).await?;
+        check_etag(authority, &self.etag, before.revision)?;
+        let old = &before.value;
+        let user = User {
+            display_name: self
+                .display_name
+                .clone()
+                .unwrap_or_else(|| old.display_name.clone()),
+            email: self.email.clone().unwrap_or_else(|| old.email.clone()),
+            disabled: self.disabled.unwrap_or(old.disabled),
+            assignments: self
+                .assignments
+                .as_deref()
+                .map_or_else(|| old.assignments.clone(), sorted),
+            data_owner: self
+                .data_owner
+                .clone()
+                .unwrap_or_else(|| old.data_owner.clone()),
+            ..old.clone()
+        };
+        check_data_owner(&user)?;
+        let mut plan = plan_for(&library.value.uid, &self.library, &self.user);
+        authority.assign(&mut plan, by, &self.library, &user, &old.assignments)?;
+        if user.disabled || user.assignments != old.assignments {
+            authority.keep_an_operator(&mut plan, &library, &user)?;
+        }
+        plan.event.fields = changed_fields(old, &user);
+        plan.replace(&before, user)?;
+        // Touching a user type for nothing is no change.
+        if plan.event.fields.is_empty() {
+            plan.changes.clear();
+        }
+        Ok(plan)
+    }
+}
+
+#[async_trait]
+impl Command for DeleteUser {
+    const ACTION: &'static str = "user.delete";
+    type Answer = User;
+
+    async fn plan(
+        &self,
+        authority: &Authority,
+        _by: &Authorised,
+        _now: Moment,
+    ) -> Result<Plan<User>, Error> {
+        let library = authority.library(&self.library)?;
+        let before = authority.user(&library.value.uid, &self.user).await?;
+        check_etag(authority, &self.etag, before.revision)?;
+        let mut plan = plan_for(&library.value.uid, &self.library, &self.user);
+        let ended = User {
+            disabled: true,
+            ..before.value.clone()
+        };
+        authority.keep_an_operator(&mut plan, &library, &ended)?;
+        plan.delete(&before);
+        Ok(plan)
+    }
+}
+
+impl Authority {
+    /// A living user type, from the index.
+    pub(super) fn user_type(
+        &self,
+        uid: &Uid,
+        library: &Name,
+        name: &Name,
+    ) -> Result<Versioned<UserType>, Error> {
+        let state = self.index.read()?;
+        let slot = state
+            .directory()
+            .library_named(library.as_str())
+            .filter(|slot| slot.uid == *uid);
+        slot.and_then(|slot| slot.user_types.get(name).cloned())
+            .ok_or_else(|| Error::not_found("user type"))
+    }
+
+    /// A living user, from the store: the index does not hold what people call it.
+    pub(super) async fn user(&self, library: &Uid, name: &Name) -> Result<Versioned<User>, Error> {
+        let found = self.fetch(keyspace::user(*library, name)).await?;
+        found.ok_or_else(|| Error::not_found("user"))
+    }
+
+    fn user_exists(&self, library: &Name, user: &Name) -> Result<bool, Error> {
+        let state = self.index.read()?;
+        let slot = state.directory().library_named(library.as_str());
+        Ok(slot.is_some_and(|slot| slot.user_named(user.as_str()).is_some()))
+    }
+
+    /// Checks what is newly assigned: the user type must exist, and convey nothing that the caller doesn't hold. It is
+    /// touched, so that deleting it at the same time and assigning it exclude each other.
+    fn assign(
+        &self,
+        plan: &mut Plan<User>,
+        by: &Authorised,
+        library: &Name,
+        user: &User,
+        before: &[Assignment],
+    ) -> Result<(), Error> {
+        let mut touched: Vec<&Name> = Vec::new();
+        for (i, added) in user
+            .assignments
+            .iter()
+            .enumerate()
+            .filter(|(_, a)| !before.contains(a))
+        {
+            let user_type = self
+                .user_type(&user.library_uid, library, &added.user_type)
+                .map_err(|_| {
+                    Error::invalid(
+                        format!("assignments[{i}].user_type"),
+                        "must be a user type of the library; create it first",
+                    )
+                })?;
+            by.demand_held(user_type.value.permissions.reserved)?;
+            if !touched.contains(&&added.user_type) {
+                plan.touch(&user_type);
+                touched.push(&added.user_type);
+            }
+        }
+        Ok(())
+    }
+
+    /// Fails if this user, as it is about to be, leaves the library `system` without an operator. The library is touched, so
+    /// that two who do this to each other at once exclude each other.
+    fn keep_an_operator(
+        &self,
+        plan: &mut Plan<User>,
+        library: &Versioned<super::directory::Library>,
+        user: &User,
+    ) -> Result<(), Error> {
+        if library.value.library.as_str() != SYSTEM {
+            return Ok(());
+        }
+        let state = self.index.read()?;
+        let Some(slot) = state.directory().library_named(SYSTEM) else {
+            return Ok(());
+        };
+        let stays = !user.disabled && operates(slot, &user.assignments);
+        if !stays && !other_operator(&state, slot, user.uid) {
+            return Err(protected(
+                "this is the last operator; make another one first",
+            ));
+        }
+        plan.touch(library);
+        Ok(())
+    }
+}
+
+/// Whether these assignments make a user of `system` an operator.
+fn operates(slot: &LibrarySlot, assignments: &[Assignment]) -> bool {
+    let types = assignments
+        .iter()
+        .filter_map(|a| slot.user_types.get(&a.user_type));
+    let held = types.fold(ReservedSet::default(), |held, t| {
+        held.union(t.value.permissions.reserved.held())
+    });
+    ReservedSet::of(&[Reserved::TokensAdmin, Reserved::DirectoryAdmin])
+        .without(held)
+        .is_empty()
+}
+
+fn other_operator(state: &State, slot: &LibrarySlot, uid: Uid) -> bool {
+    slot.user_slots()
+        .map(|user| state.directory().user(user))
+        .any(|user| {
+            let facts = user
+                .facts
+                .as_ref()
+                .filter(|f| user.uid != uid && !f.disabled);
+            facts.is_some_and(|f| operates(slot, &f.assignments))
+        })
+}
+
+fn plan_for(uid: &Uid, library: &Name, user: &Name) -> Plan<User> {
+    let mut plan = Plan::new(library, *uid);
+    plan.event = AuditEvent {
+        user: user.to_string(),
+        ..plan.event
+    };
+    plan
+}
+
+fn check_data_owner(user: &User) -> Result<(), Error> {
+    match (user.kind, user.data_owner.is_empty()) {
+        (UserKind::Contact, true) => Err(Error::invalid(
+            "data_owner",
+            "must name the customer whose data the contact may see",
+        )),
+        (UserKind::Standard | UserKind::ApiOnly, false) => Err(Error::invalid(
+            "data_owner",
+            "is for contacts alone; leave it empty",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn sorted(assignments: &[Assignment]) -> Vec<Assignment> {
+    let mut sorted = assignments.to_vec();
+    sorted.sort_unstable();
+    sorted.dedup();
+    sorted
+}
+
+fn changed_fields(before: &User, after: &User) -> Vec<String> {
+    let changed = [
+        ("display_name", before.display_name != after.display_name),
+        ("email", before.email != after.email),
+        ("state", before.disabled != after.disabled),
+        ("assignments", before.assignments != after.assignments),
+        ("data_owner", before.data_owner != after.data_owner),
+    ];
+    changed
+        .iter()
+        .filter(|(_, changed)| *changed)
+        .map(|(name, _)| (*name).to_owned())
+        .collect()
+}
