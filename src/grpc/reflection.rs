@@ -1,0 +1,19 @@
+//! Server reflection, v1 and v1alpha: Python and older tools speak only the latter.
+//!
+//! The descriptors of `google.rpc` are among those served, so that clients can read the details of errors.
+
+use tonic::service::Routes;
+use tonic_reflection::server::{Builder, Error};
+
+/// Adds both versions to the routes.
+pub fn add_to(routes: Routes) -> Result<Routes, Error> {
+    Ok(routes
+        .add_service(schema().build_v1()?)
+        .add_service(schema().build_v1alpha()?))
+}
+
+fn schema() -> Builder<'static> {
+    Builder::configure()
+        .register_encoded_file_descriptor_set(crate::proto::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+}
