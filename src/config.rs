@@ -86,13 +86,13 @@ settings! {
     root_key_file: Option<PathBuf> = "", "FILE";
     /// The file with the first operator's token; without it, one is minted into the data directory.
     bootstrap_token_file: Option<PathBuf> = "", "FILE";
-    /// The server's certificate chain, PEM. Together with tls_key_file: serves TLS.
+    /// The server's certificate chain, PEM. Together with its key file: serves TLS.
     tls_cert_file: Option<PathBuf> = "", "FILE";
     /// The private key of the certificate, PEM.
     tls_key_file: Option<PathBuf> = "", "FILE";
     /// Serves plaintext on an address that is not loopback.
     insecure_plaintext: bool = "false", "BOOL";
-    /// Answers TokenVerify without a credential: the network decides who may ask.
+    /// Verifies tokens for callers without a credential: the network decides who may ask.
     verify_anonymous: bool = "false", "BOOL";
     /// Addresses and networks whose x-forwarded-for is believed.
     trusted_proxies: Vec<IpNet> = "", "CIDR,...";
@@ -100,7 +100,7 @@ settings! {
     reflection: bool = "true", "BOOL";
     /// How the log is written.
     log_format: LogFormat = "text", "text|json";
-    /// What is logged: a level, or filter directives such as "info,token_authority::grpc=debug".
+    /// What is logged: a level, or the directives of a tracing filter.
     log_level: LogFilter = "info", "LEVEL";
     /// Threads that serve connections; 0 for one per core.
     workers: usize = "0", "COUNT";

@@ -6,6 +6,7 @@
 mod accept;
 mod connection;
 mod gate;
+mod shell;
 mod tls;
 mod workers;
 
@@ -16,7 +17,6 @@ use std::net::TcpListener;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tonic::service::Routes;
@@ -25,17 +25,13 @@ use crate::authority::{self, Authority, StartError, StartOptions};
 use crate::config::{Config, Settings};
 use crate::grpc::context::MAX_REQUEST_BYTES;
 use crate::grpc::health::Health;
-use crate::grpc::{reflection, routes};
+use crate::grpc::routes;
 use crate::telemetry;
-use accept::Acceptor;
-use gate::Gate;
+use shell::Shell;
 use tls::TlsError;
-use workers::Workers;
 
 /// Exit code for a configuration that is not right, as command-line parsers have it.
 const EXIT_CONFIG: u8 = 2;
-/// How long calls under way may still take when the store has failed: long enough to be told so.
-const FAILED_DRAIN: Duration = Duration::from_secs(1);
 
 /// Why the server did not start, or did not go on.
 #[derive(Debug)]
@@ -100,60 +96,37 @@ pub async fn run(
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let address = listener.local_addr().map_err(ServeError::Listen)?;
-    let tls = tls::acceptor(&config).map_err(ServeError::Tls)?;
-    let health = Health::starting().await;
-    let gate = Gate::new(infrastructure(Routes::default(), &health, &config)?);
-    let workers = Workers::start(&config, tls, &gate).map_err(ServeError::Threads)?;
-    let acceptor = Acceptor::start(listener, config.connection_cap(), workers.dispatch())
-        .map_err(ServeError::Listen)?;
-    health.alive().await;
-    tracing::info!(address = %address, "listening");
-
+    let shell = Shell::start(&config, listener).await?;
     let mut shutdown = pin!(shutdown);
     let opened = tokio::select! {
-        opened = authority::start(start_options(&config)) => Some(opened),
-        () = &mut shutdown => None,
+        opened = authority::start(start_options(&config)) => opened.map_err(ServeError::Start)?,
+        () = &mut shutdown => return Ok(()),
     };
-    let authority = match opened {
-        Some(Ok(authority)) => authority,
-        Some(Err(error)) => return Err(ServeError::Start(error)),
-        None => return Ok(()),
-    };
-    let calls = (0..workers.count())
-        .map(|_| {
-            infrastructure(
-                routes::routes(authority.clone(), MAX_REQUEST_BYTES),
-                &health,
-                &config,
-            )
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    gate.open(calls.into_iter().map(guarded).collect());
-    health.verify_ready().await;
+    shell
+        .let_in(
+            || routes::routes(opened.clone(), MAX_REQUEST_BYTES),
+            |routes| guarded(&opened, routes),
+        )
+        .await?;
 
     let failure = tokio::select! {
         () = &mut shutdown => None,
-        reason = authority.failed() => Some(reason),
-        () = ready_when_loaded(&authority, &health) => None,
+        reason = opened.failed() => Some(reason),
+        () = ready_when_loaded(&opened, shell.health()) => None,
     };
-    stop(&config, authority, health, acceptor, workers, failure).await
-}
-
-/// Everything that calls pass through between the layer of contexts and the handlers.
-fn guarded(routes: Routes) -> Routes {
-    // HERE: grpc::identity::IdentityLayer::new(authority).layer(routes); gate::Gate takes any such service.
-    routes
-}
-
-/// Health, and reflection if it is wanted.
-fn infrastructure(routes: Routes, health: &Health, config: &Config) -> Result<Routes, ServeError> {
-    let routes = routes.add_service(health.server());
-    if config.reflection {
-        reflection::add_to(routes).map_err(ServeError::Reflection)
-    } else {
-        Ok(routes)
+    if let Some(reason) = failure {
+        shell.abandon().await;
+        return Err(ServeError::Engine(reason));
     }
+    shell.stop(config.drain_wait, config.drain_timeout).await;
+    close(&opened).await
+}
+
+/// What calls go to, behind the layer of contexts: the handlers, and whatever stands before them.
+fn guarded(authority: &Arc<Authority>, routes: Routes) -> Routes {
+    // HERE: `grpc::identity::IdentityLayer::new(authority.clone()).layer(routes)`; any `Calls` will do as the type.
+    let _ = authority;
+    routes
 }
 
 fn start_options(config: &Config) -> StartOptions {
@@ -168,38 +141,16 @@ fn start_options(config: &Config) -> StartOptions {
 async fn ready_when_loaded(authority: &Authority, health: &Health) {
     authority.loaded().await;
     health.admin_ready().await;
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
-/// Stops in order. After a failure there is nothing to wait for, nothing to flush, and no success to tell.
-async fn stop(
-    config: &Config,
-    authority: Arc<Authority>,
-    mut health: Health,
-    acceptor: Acceptor,
-    workers: Workers,
-    failure: Option<String>,
-) -> Result<(), ServeError> {
-    health.not_ready().await;
-    if failure.is_none() {
-        tracing::info!("stopping");
-        tokio::time::sleep(config.drain_wait).await;
-    }
-    acceptor.stop().await;
-    workers.drain();
-    health.end_watches().await;
-    let patience = if failure.is_none() {
-        config.drain_timeout
-    } else {
-        FAILED_DRAIN
-    };
-    if !workers.ended(patience).await {
-        tracing::warn!("calls were still under way when the time to end them was over");
-    }
-    match failure {
-        Some(reason) => Err(ServeError::Engine(reason)),
-        None => {
-            authority.close().await;
+/// Carries out what was asked before. A store that fails even now is no success.
+async fn close(authority: &Authority) -> Result<(), ServeError> {
+    authority.close().await;
+    tokio::select! {
+        biased;
+        reason = authority.failed() => Err(ServeError::Engine(reason)),
+        () = std::future::ready(()) => {
             tracing::info!("stopped");
             Ok(())
         }

@@ -263,12 +263,12 @@ fn answered<R>(
 }
 
 /// The code in these headers or trailers, if there is one. An error that none of ours made is replaced by `repair`.
-fn settle(headers: &mut HeaderMap, repair: impl Fn(Status) -> Status) -> Option<Code> {
+fn settle(headers: &mut HeaderMap, repair: impl Fn(&Status) -> Status) -> Option<Code> {
     let code = Code::from_bytes(headers.get(Status::GRPC_STATUS)?.as_bytes());
     if code == Code::Ok || headers.contains_key(Status::GRPC_STATUS_DETAILS) {
         return Some(code);
     }
-    let repaired = repair(Status::from_header_map(headers)?);
+    let repaired = repair(&Status::from_header_map(headers)?);
     headers.remove(Status::GRPC_MESSAGE);
     match repaired.add_header(headers) {
         Ok(()) => Some(repaired.code()),

@@ -57,7 +57,7 @@ pub fn plain(reason: Reason, message: &str) -> Status {
 
 /// An error that tonic made before a handler was reached: it quotes field names, and has no details.
 #[must_use]
-pub fn foreign(status: Status) -> Status {
+pub fn foreign(status: &Status) -> Status {
     let mut mapped = match status.code() {
         Code::Unimplemented if status.metadata().contains_key(ACCEPT_ENCODING) => plain(
             Reason::MalformedRequest,

@@ -1,6 +1,5 @@
 //! One connection, from the first byte to the last.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -8,8 +7,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Request, Response};
-use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -18,13 +15,13 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
-use tonic::body::Body;
-use tower::{Layer as _, Service};
+use tower::Layer as _;
 
+use super::shell::Calls;
 use super::tls::H2;
 use super::workers::{Accepted, Phase};
 use crate::config::Config;
-use crate::grpc::context::{ContextLayer, LimitedBody, Rules};
+use crate::grpc::context::{ContextLayer, Rules};
 
 /// What every HTTP/2 client says first (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -38,6 +35,8 @@ const MAX_PENDING_RESETS: usize = 20;
 const LAST_WORDS: Duration = Duration::from_millis(250);
 /// Part of a connection's age by which it may be asked to go earlier, so that clients don't all come back at once.
 const AGE_SPREAD: u32 = 10;
+/// Steps in which that part is taken.
+const AGE_STEPS: u32 = 256;
 
 /// How connections are treated.
 #[derive(Debug, Clone)]
@@ -86,12 +85,7 @@ impl Manners {
 
 // === impl Greeter ===
 
-impl<S> Greeter<S>
-where
-    S: Service<Request<LimitedBody<Incoming>>, Response = Response<Body>, Error = Infallible>,
-    S: Clone + Send + 'static,
-    S::Future: Send,
-{
+impl<S: Calls> Greeter<S> {
     pub(super) fn new(manners: Manners, tls: Option<TlsAcceptor>, calls: S) -> Greeter<S> {
         let mut http = http2::Builder::new(TokioExecutor::new());
         http.timer(TokioTimer::new())
@@ -210,7 +204,8 @@ async fn unless_draining<T>(
 
 /// The age, less up to a tenth; the peer's port is random enough to decide how much.
 fn spread(age: Duration, peer: SocketAddr) -> Duration {
-    age - age / AGE_SPREAD * u32::from(peer.port() % 256) / 256
+    let less = u32::from(peer.port()) % AGE_STEPS;
+    age * (AGE_STEPS * AGE_SPREAD - less) / (AGE_STEPS * AGE_SPREAD)
 }
 
 // === impl Prefaced ===

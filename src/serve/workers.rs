@@ -11,12 +11,15 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
-use tonic::service::Routes;
 
 use super::accept::Place;
 use super::connection::{Greeter, Manners};
-use super::gate::{Gate, GateService};
+use super::gate::Gate;
+use super::shell::Calls;
 use crate::config::Config;
+
+/// How long a thread may take to end once its calls are given up.
+const PARTING: Duration = Duration::from_secs(1);
 
 /// A connection that was just accepted.
 pub(super) struct Accepted {
@@ -62,23 +65,23 @@ pub(super) struct Load(Arc<AtomicUsize>);
 
 impl Workers {
     /// Starts the threads.
-    pub(super) fn start(
+    pub(super) fn start<S: Calls>(
         config: &Config,
-        tls: Option<TlsAcceptor>,
-        gate: &Gate<Routes>,
+        tls: Option<&TlsAcceptor>,
+        gate: &Gate<S>,
     ) -> io::Result<Workers> {
         let (phase, _) = watch::channel(Phase::Serving);
         let (living, alive) = mpsc::channel(1);
         let mut desks = Vec::new();
         for number in 0..config.worker_count() {
             let (queue, accepted) = mpsc::unbounded_channel();
-            let greeter = Greeter::new(Manners::of(config), tls.clone(), gate.for_worker(number));
+            let greeter = Greeter::new(Manners::of(config), tls.cloned(), gate.for_worker(number));
             let runtime = Builder::new_current_thread().enable_all().build()?;
             let (phase, living) = (phase.subscribe(), living.clone());
             std::thread::Builder::new()
                 .name(format!("ta-worker-{number}"))
                 .spawn(move || {
-                    serve(&runtime, accepted, greeter, phase);
+                    serve(&runtime, accepted, greeter, &phase);
                     drop(living);
                 })?;
             desks.push(Desk {
@@ -113,7 +116,8 @@ impl Workers {
             .is_ok();
         if !in_time {
             self.phase.send_replace(Phase::Over);
-            self.alive.recv().await;
+            // A thread that blocks is left behind.
+            let _ = tokio::time::timeout(PARTING, self.alive.recv()).await;
         }
         in_time
     }
@@ -150,11 +154,11 @@ impl Drop for Load {
 }
 
 /// One worker's life.
-fn serve(
+fn serve<S: Calls>(
     runtime: &Runtime,
     mut accepted: UnboundedReceiver<(Accepted, Load)>,
-    greeter: Greeter<GateService<Routes>>,
-    phase: watch::Receiver<Phase>,
+    greeter: Greeter<S>,
+    phase: &watch::Receiver<Phase>,
 ) {
     let greeter = Arc::new(greeter);
     let mut connections = JoinSet::new();

@@ -119,7 +119,7 @@ where
         let code = match &mut frame {
             Some(Ok(frame)) => frame
                 .trailers_mut()
-                .and_then(|trailers| settle(trailers, |status| status::unfinished(&status))),
+                .and_then(|trailers| settle(trailers, status::unfinished)),
             Some(Err(error)) => Some(error.code()),
             None => Some(Code::Unknown),
         };

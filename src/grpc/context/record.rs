@@ -44,8 +44,8 @@ impl CallId {
     pub(super) fn header_value(self) -> HeaderValue {
         const HEX: &[u8; 16] = b"0123456789abcdef";
         let mut digits = [b'0'; 16];
-        for (at, digit) in digits.iter_mut().rev().enumerate() {
-            *digit = HEX[usize::from((self.0 >> (4 * at)) as u8 & 0xf)];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(self.0.to_be_bytes()) {
+            pair.copy_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 0xf)]]);
         }
         HeaderValue::from_bytes(&digits).unwrap_or(HeaderValue::from_static(UNKNOWN))
     }
@@ -127,7 +127,7 @@ impl Drop for Record {
     }
 }
 
-/// The finalizer of SplitMix64 (Steele, Lea and Flood 2014): a bijection.
+/// The finalizer of `SplitMix64` (Steele, Lea and Flood 2014): a bijection.
 fn scramble(mut x: u64) -> u64 {
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
