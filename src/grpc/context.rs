@@ -312,3 +312,6 @@ fn size_limit(method: Method) -> usize {
         Kind::Quiet | Kind::Admin => MAX_REQUEST_BYTES + FRAME_BYTES,
     }
 }
+
+#[cfg(test)]
+mod tests;

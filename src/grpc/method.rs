@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn every_service_that_is_served_is_known() {
-        let streaming = |path| Method::at(path).map(|method| (method.kind, method.streaming));
+        let streaming = |path: &str| Method::at(path).map(|method| (method.kind, method.streaming));
         assert_eq!(streaming(VERIFY), Some((Kind::Verify, false)));
         assert_eq!(
             streaming("/tokenauthority.v1.TokenVerify/VerifyBatch"),
