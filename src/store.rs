@@ -9,7 +9,10 @@
 pub mod memory;
 pub mod sled;
 
-use std::fmt;
+#[cfg(test)]
+mod conformance;
+
+use std::{collections::HashSet, fmt};
 
 use async_trait::async_trait;
 
@@ -132,7 +135,8 @@ pub trait Store: Send + Sync {
     /// Carries out all changes, or none; durable, and seen by the follower, when it returns.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if a precondition does not hold: nothing was done. Dropping the future does not undo it.
+    /// [`StoreError::Conflict`] if a precondition does not hold, or if a key is named twice: nothing was done. Dropping the
+    /// future does not undo it.
     async fn commit(
         &self,
         preconditions: Vec<Precondition>,
@@ -153,7 +157,7 @@ pub trait Store: Send + Sync {
 /// Why a call to the store was not carried out. None holds a value, or any part of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreError {
-    /// A precondition does not hold; nothing was done.
+    /// A precondition does not hold, or the commit names a key twice and so contradicts itself; nothing was done.
     Conflict,
     /// A key or a value is larger than the store takes; nothing was done.
     TooLarge,
@@ -217,3 +221,21 @@ impl fmt::Display for StoreError {
 }
 
 impl std::error::Error for StoreError {}
+
+// === what every engine does alike ===
+
+/// Refuses what no engine takes, before anything is read.
+fn admissible(changes: &[Change]) -> Result<(), StoreError> {
+    let fits = |change: &Change| match change {
+        Change::Put(key, value) => key.len() <= MAX_KEY_BYTES && value.len() <= MAX_VALUE_BYTES,
+        Change::Delete(key) => key.len() <= MAX_KEY_BYTES,
+    };
+    if !changes.iter().all(fits) {
+        return Err(StoreError::TooLarge);
+    }
+    let mut named = HashSet::with_capacity(changes.len());
+    if !changes.iter().all(|change| named.insert(change.key())) {
+        return Err(StoreError::Conflict);
+    }
+    Ok(())
+}

@@ -1,0 +1,305 @@
+//! Opening a directory: made if it is not there, locked, recovered, and durable as a directory before anything is promised.
+
+use std::{
+    fmt,
+    fs::{self, DirBuilder, File, OpenOptions},
+    io,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rand::{TryRng, rngs::SysRng};
+use rustix::fs::{FlockOperation, flock};
+
+use super::envelope::{FORMAT, META_KEY, Meta, MetaError};
+use crate::store::{Revision, StoreId};
+
+/// sled's page cache, bytes: reads come from the index, so it need only hold what is written to.
+const CACHE_BYTES: u64 = 64 << 20;
+/// How often sled rewrites segments that are mostly garbage, milliseconds, its default. Nothing else does that, so without it
+/// the file would grow for ever. That it also syncs then, and swallows errors, does no harm: the writer syncs by itself.
+const CLEAN_EVERY_MS: u64 = 500;
+/// Longest wait for sled to let go of its file: its threads hold it for a moment after it was dropped.
+const RELEASE_LIMIT: Duration = Duration::from_secs(5);
+/// How often that is looked at.
+const RELEASE_CHECK: Duration = Duration::from_millis(2);
+
+/// Until the first restore.
+const FIRST_EPOCH: u32 = 1;
+
+/// Our own lock. sled locks its file as well, but says only that it could not.
+const LOCK_FILE: &str = "lock";
+/// sled's log.
+const DATA_FILE: &str = "db";
+/// sled's parameters.
+const CONF_FILE: &str = "conf";
+/// Where sled puts values that are too large for its log: ours never are, but the directory belongs to the store.
+const BLOB_DIR: &str = "blobs";
+/// What sled takes for snapshots.
+const SNAPSHOT_PREFIX: &str = "snap.";
+/// What they are called when they are out of its sight.
+const ASIDE_PREFIX: &str = "set-aside.";
+
+/// A directory, opened.
+pub(super) struct Opened {
+    pub(super) db: ::sled::Db,
+    pub(super) data: File,
+    pub(super) lock: File,
+    pub(super) meta: Meta,
+}
+
+/// Why a directory can't be opened as a store.
+#[derive(Debug)]
+pub enum OpenError {
+    /// A file or directory can't be made, opened or synced.
+    Io(PathBuf, io::Error),
+    /// Another process, or another store of this one, uses the directory.
+    InUse(PathBuf),
+    /// A later release wrote it, in this form.
+    NewerFormat(u32),
+    /// What is there is not what was written. The text says what was found.
+    Damaged(PathBuf, String),
+    /// The operating system gave no random bytes for the store's id.
+    NoRandomness,
+    /// No thread could be started.
+    Thread(io::Error),
+}
+
+/// Opens or makes a store.
+pub(super) fn open(dir: &Path) -> Result<Opened, OpenError> {
+    let began = Instant::now();
+    make_directory(dir)?;
+    let lock = lock(dir)?;
+    let (db, found) = recover(dir)?;
+    let data = sync_all(dir)?;
+    let meta = match found {
+        Some(meta) => meta,
+        None => create(&db, &data, dir)?,
+    };
+    tracing::info!(
+        store.dir = %dir.display(),
+        store.created = found.is_none(),
+        store.head = meta.head.0,
+        store.epoch = meta.id.epoch,
+        elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        "opened the store"
+    );
+    Ok(Opened {
+        db,
+        data,
+        lock,
+        meta,
+    })
+}
+
+// === the directory ===
+
+/// Makes it and what leads to it, for this user alone, and syncs what it made.
+fn make_directory(dir: &Path) -> Result<(), OpenError> {
+    let missing: Vec<&Path> = dir.ancestors().take_while(|at| !at.exists()).collect();
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(at(dir))?;
+    for made in missing {
+        sync_directory(parent(made))?;
+    }
+    Ok(())
+}
+
+fn lock(dir: &Path) -> Result<File, OpenError> {
+    let path = dir.join(LOCK_FILE);
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(at(&path))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(OpenError::InUse(dir.to_owned())),
+        Err(error) => Err(OpenError::Io(path, error.into())),
+    }
+}
+
+/// Syncs what sled made without syncing it. At each open, since the one that made it may not have come to it.
+fn sync_all(dir: &Path) -> Result<File, OpenError> {
+    let sync = |name: &str| {
+        let path = dir.join(name);
+        let file = File::open(&path).map_err(at(&path))?;
+        file.sync_all().map_err(at(&path))?;
+        Ok(file)
+    };
+    sync(CONF_FILE)?;
+    sync(BLOB_DIR)?;
+    let data = sync(DATA_FILE)?;
+    sync_directory(dir)?;
+    sync_directory(parent(dir))?;
+    Ok(data)
+}
+
+fn sync_directory(dir: &Path) -> Result<(), OpenError> {
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(at(dir))
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        Some(_) => Path::new("."),
+        None => path,
+    }
+}
+
+// === sled ===
+
+/// sled, and the store's own record if there is one. A damaged or left-over snapshot stops sled, but it only saves it from
+/// reading its log, so what there is of them is set aside for a second attempt.
+fn recover(dir: &Path) -> Result<(::sled::Db, Option<Meta>), OpenError> {
+    match attempt(dir) {
+        Err(OpenError::Damaged(_, what)) if set_snapshots_aside(dir)? => {
+            tracing::warn!(
+                store.dir = %dir.display(),
+                "sled could not open the store ({what}): set its snapshots aside and try once more"
+            );
+            attempt(dir)
+        }
+        outcome => outcome,
+    }
+}
+
+/// sled panics on some kinds of damage, and shows some only at the first read.
+fn attempt(dir: &Path) -> Result<(::sled::Db, Option<Meta>), OpenError> {
+    let damaged = |what: &str| OpenError::Damaged(dir.to_owned(), what.to_owned());
+    if let Ok(data) = File::open(dir.join(DATA_FILE))
+        && !wait_until_released(&data)
+    {
+        return Err(OpenError::InUse(dir.to_owned()));
+    }
+    let opened = catch_unwind(AssertUnwindSafe(|| {
+        let db = ::sled::Config::new()
+            .path(dir)
+            .cache_capacity(CACHE_BYTES)
+            .flush_every_ms(Some(CLEAN_EVERY_MS))
+            .open()?;
+        let meta = db.get(META_KEY)?;
+        let empty = db.is_empty();
+        Ok::<_, ::sled::Error>((db, meta, empty))
+    }));
+    let (db, meta, empty) = match opened {
+        Ok(Ok(opened)) => opened,
+        Ok(Err(::sled::Error::Io(error))) => return Err(OpenError::Io(dir.to_owned(), error)),
+        Ok(Err(::sled::Error::Unsupported(what))) => return Err(damaged(&what)),
+        Ok(Err(_)) => return Err(damaged("a page or a snapshot is corrupt")),
+        Err(_) => return Err(damaged("sled panicked on what it found")),
+    };
+    match meta.map(|bytes| Meta::decode(&bytes)).transpose() {
+        Ok(None) if !empty => Err(damaged("there are records, but not the store's own")),
+        Ok(meta) => Ok((db, meta)),
+        Err(MetaError::Newer(format)) => Err(OpenError::NewerFormat(format)),
+        Err(MetaError::Damaged) => Err(damaged("the store's own record is damaged")),
+    }
+}
+
+/// Waits until no sled of this process holds its file, as its threads do for a moment after it was dropped; `false` if one
+/// still does.
+pub(super) fn wait_until_released(data: &File) -> bool {
+    let began = Instant::now();
+    while flock(data, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if began.elapsed() > RELEASE_LIMIT {
+            return false;
+        }
+        thread::sleep(RELEASE_CHECK);
+    }
+    flock(data, FlockOperation::Unlock).is_ok()
+}
+
+/// Renames sled's snapshots so that it no longer finds them; whether there were any.
+fn set_snapshots_aside(dir: &Path) -> Result<bool, OpenError> {
+    let mut any = false;
+    for entry in fs::read_dir(dir).map_err(at(dir))? {
+        let entry = entry.map_err(at(dir))?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if !name.starts_with(SNAPSHOT_PREFIX) {
+            continue;
+        }
+        let unused = (0..u32::MAX)
+            .map(|n| dir.join(format!("{ASIDE_PREFIX}{n}.{name}")))
+            .find(|path| !path.exists());
+        if let Some(aside) = unused {
+            fs::rename(entry.path(), &aside).map_err(at(&aside))?;
+            any = true;
+        }
+    }
+    if any {
+        sync_directory(dir)?;
+    }
+    Ok(any)
+}
+
+/// Gives an empty store its id.
+fn create(db: &::sled::Db, data: &File, dir: &Path) -> Result<Meta, OpenError> {
+    let uid = SysRng.try_next_u64().map_err(|_| OpenError::NoRandomness)?;
+    let meta = Meta {
+        id: StoreId {
+            uid,
+            epoch: FIRST_EPOCH,
+        },
+        head: Revision(0),
+    };
+    let written = db.insert(META_KEY, meta.encode()).and_then(|_| db.flush());
+    written.map_err(|error| match error {
+        ::sled::Error::Io(error) => OpenError::Io(dir.to_owned(), error),
+        _ => OpenError::Damaged(dir.to_owned(), "sled could not write".to_owned()),
+    })?;
+    data.sync_data().map_err(at(dir))?;
+    Ok(meta)
+}
+
+// === impl OpenError ===
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OpenError::Io(path, error) => write!(f, "{}: {error}", path.display()),
+            OpenError::InUse(dir) => write!(
+                f,
+                "another process uses the store in {}: stop it, or choose another directory",
+                dir.display()
+            ),
+            OpenError::NewerFormat(format) => write!(
+                f,
+                "the store has format {format}, and this release knows {FORMAT} at most: use a newer release"
+            ),
+            OpenError::Damaged(dir, what) => write!(
+                f,
+                "the store in {} is damaged ({what}): restore it from a backup",
+                dir.display()
+            ),
+            OpenError::NoRandomness => f.write_str("the operating system gives no random bytes"),
+            OpenError::Thread(error) => write!(f, "no thread could be started: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            OpenError::Io(_, error) | OpenError::Thread(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+// === helpers ===
+
+fn at(path: &Path) -> impl Fn(io::Error) -> OpenError + '_ {
+    move |error| OpenError::Io(path.to_owned(), error)
+}
