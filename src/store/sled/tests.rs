@@ -1,5 +1,7 @@
 //! What only an engine with a disk must keep.
 
+mod powerloss;
+
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::mpsc, time::Duration};
 
 use tempfile::tempdir;
