@@ -1,6 +1,7 @@
 //! token-authority
 
 pub mod authority;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod grpc;

@@ -1,1 +1,15 @@
-fn main() {}
+//! The `token-authority` binary: parse, dispatch, exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use token_authority::cli::{self, Cli, Command};
+use token_authority::serve;
+
+fn main() -> ExitCode {
+    let Cli { options, command } = Cli::parse();
+    match command {
+        Command::Serve(settings) => serve::main(&settings),
+        Command::Call(call) => cli::main(options, *call),
+    }
+}

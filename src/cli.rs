@@ -1,0 +1,231 @@
+//! The command line: a gRPC client of the authority. It never opens the database.
+//!
+//! What a person types becomes a request here (`library`, `user_type`, `user`, `token`, `verify`, `audit`), goes out
+//! through [`connect`] and [`call`], and comes back as a table or as JSON through [`output`]. What went wrong is told
+//! by [`failure`].
+
+use std::io::{self, IsTerminal, Read, Write};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use self::connect::{CallOptions, Environment, Session};
+use self::failure::Failure;
+use self::output::Output;
+use self::prompt::HiddenLine;
+use crate::config::Settings;
+
+mod audit;
+mod call;
+mod connect;
+mod failure;
+mod library;
+mod output;
+mod prompt;
+mod show;
+#[cfg(test)]
+mod tests;
+mod token;
+mod user;
+mod user_type;
+mod verify;
+mod words;
+
+/// What stands below the help of every command: [`Exit`] as people read it.
+const EXIT_STATUS: &str = "\
+Exit status:
+  0  done; of verify: the token is good for what was asked
+  1  the authority, or this machine, could not do it: standard error says why
+  2  the command was not given as it must be: nothing was sent
+  3  verify alone: the token is refused, standard output says why
+  4  the authority was not reached or gave no answer in time: a change may have
+     been made, and standard error says how to repeat it safely";
+
+/// What stands below the help of the whole.
+const EXAMPLES: &str = "\
+A first session, on the machine where `token-authority serve --data-dir data` runs:
+  export TOKEN_AUTHORITY_CREDENTIAL_FILE=data/operator.token
+  token-authority library create acme --tokens-enabled
+  token-authority user-type create clerk --library acme --permission orders:read
+  token-authority user create ann --library acme --assign clerk
+  token-authority token create --library acme --user ann --display-name till > till.token
+  token-authority verify --library acme --permission orders:read < till.token
+  token-authority token list --library acme
+
+The token to call with comes from a file (--credential-file) or from the environment,
+never from an argument: others can read those. With -o json, standard output is the
+API's own response message as canonical protobuf JSON.";
+
+/// Issues opaque API tokens and answers, for every request, whether a token is good for it right now
+#[derive(Debug, Parser)]
+#[command(name = "token-authority", version, after_help = EXIT_STATUS, after_long_help = [EXAMPLES, EXIT_STATUS].join("\n\n"))]
+pub struct Cli {
+    /// How to call, for all commands but `serve`; the same options may stand behind the command.
+    #[command(flatten)]
+    pub options: CallOptions,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The two faces of the binary: the server, and a client of it.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the authority
+    Serve(Settings),
+    /// Call a running one.
+    #[command(flatten)]
+    Call(Box<Call>),
+}
+
+/// A command that calls a running authority.
+#[derive(Debug, Subcommand)]
+pub enum Call {
+    /// Libraries: the boundary that every token and user belongs to
+    Library(Noun<library::Verb>),
+    /// User types: named sets of permissions
+    UserType(Noun<user_type::Verb>),
+    /// Users: the persons and systems that tokens stand for
+    User(Noun<user::Verb>),
+    /// Tokens: create, inspect, change and end them
+    Token(Noun<token::Verb>),
+    /// Ask whether a token, read from standard input, is good for something right now
+    #[command(after_help = [verify::EXAMPLES, EXIT_STATUS].join("\n\n"))]
+    Verify(Question<verify::Verify>),
+    /// List what was changed in a library, by whom, newest first
+    Audit(Question<audit::Audit>),
+}
+
+/// A noun with its verbs. The options of the call may stand behind either.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_STATUS, mut_args(|option| option.global(true)))]
+pub struct Noun<Verb: Subcommand> {
+    #[command(flatten)]
+    options: CallOptions,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// A command that has no verbs.
+#[derive(Debug, Args)]
+pub struct Question<Asked: Args> {
+    #[command(flatten)]
+    asked: Asked,
+    #[command(flatten)]
+    options: CallOptions,
+}
+
+/// How a command ends. [`EXIT_STATUS`] tells people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    /// Done; of `verify`: the token is good.
+    Success = 0,
+    /// The authority, or this machine, could not do it.
+    Failed = 1,
+    /// Not given as it must be; clap's own number too.
+    Usage = 2,
+    /// The token that was to be verified is refused.
+    Refused = 3,
+    /// No answer: nothing is known of what the authority did.
+    Unreachable = 4,
+}
+
+/// Where a call reads and writes.
+struct Streams<'a> {
+    stdin: &'a mut dyn Read,
+    stdout: &'a mut dyn Write,
+    stderr: &'a mut dyn Write,
+    /// Columns of standard output, if it is a terminal.
+    width: Option<u16>,
+}
+
+/// Carries out one call, with the process's own streams and environment.
+#[must_use]
+pub fn main(options: CallOptions, call: Call) -> ExitCode {
+    let stdin: &mut dyn Read = if io::stdin().is_terminal() {
+        &mut HiddenLine::default()
+    } else {
+        &mut io::stdin().lock()
+    };
+    let (stdout, stderr) = (&mut io::stdout().lock(), &mut io::stderr().lock());
+    let width = output::terminal_width();
+    let exit = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => {
+            let streams = Streams {
+                stdin,
+                stdout,
+                stderr,
+                width,
+            };
+            runtime.block_on(run(options, call, &|name| std::env::var_os(name), streams))
+        }
+        Err(error) => report(&Failure::from(error), stderr),
+    };
+    ExitCode::from(exit as u8)
+}
+
+/// Carries out one call: answers to `stdout`, all else to `stderr`.
+async fn run(
+    outer: CallOptions,
+    mut call: Call,
+    environment: Environment<'_>,
+    streams: Streams<'_>,
+) -> Exit {
+    let options = std::mem::take(call.options()).or(outer);
+    let Streams {
+        stdin,
+        stdout,
+        stderr,
+        width,
+    } = streams;
+    let mut output = Output::new(options.format(), width, stdout, &mut *stderr);
+    let done = async {
+        let session = Session::open(options, environment, &mut output).await?;
+        call.run(&session, stdin, &mut output).await
+    };
+    match done.await {
+        Ok(exit) => exit,
+        Err(failure) => report(&failure, stderr),
+    }
+}
+
+/// Tells what went wrong. Where standard error is gone too, the exit code alone has to say it.
+fn report(failure: &Failure, stderr: &mut dyn Write) -> Exit {
+    let _ = failure.write(stderr);
+    failure.exit()
+}
+
+// === impl Call ===
+
+impl Call {
+    fn options(&mut self) -> &mut CallOptions {
+        match self {
+            Call::Library(noun) => &mut noun.options,
+            Call::UserType(noun) => &mut noun.options,
+            Call::User(noun) => &mut noun.options,
+            Call::Token(noun) => &mut noun.options,
+            Call::Verify(question) => &mut question.options,
+            Call::Audit(question) => &mut question.options,
+        }
+    }
+
+    async fn run(
+        self,
+        session: &Session,
+        stdin: &mut dyn Read,
+        output: &mut Output<'_>,
+    ) -> Result<Exit, Failure> {
+        match self {
+            Call::Library(noun) => noun.verb.run(session, output).await?,
+            Call::UserType(noun) => noun.verb.run(session, output).await?,
+            Call::User(noun) => noun.verb.run(session, output).await?,
+            Call::Token(noun) => noun.verb.run(session, output).await?,
+            Call::Verify(question) => return question.asked.run(session, stdin, output).await,
+            Call::Audit(question) => question.asked.run(session, output).await?,
+        }
+        Ok(Exit::Success)
+    }
+}

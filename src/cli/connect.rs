@@ -1,0 +1,370 @@
+//! Whom to call, with which credential, over which channel.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http::Uri;
+use http::uri::Scheme;
+use jiff::SignedDuration;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::{Request, Status};
+use zeroize::Zeroizing;
+
+use super::failure::{Failure, chain};
+use super::output::{Format, Output};
+use crate::proto::v1::directory_client::DirectoryClient;
+use crate::proto::v1::token_admin_client::TokenAdminClient;
+use crate::proto::v1::token_verify_client::TokenVerifyClient;
+
+/// Where the authority listens unless told otherwise.
+const DEFAULT_SERVER: &str = "http://127.0.0.1:50051";
+/// Longest wait for an answer: beyond it, people doubt.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Largest credential or certificate file, bytes: hundreds of certificates fit, and a device file does not fill memory.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+/// Largest answer, bytes: a page of 1000 tokens, each at its largest, fits.
+const MAX_ANSWER_BYTES: usize = 16 << 20;
+/// The permission bits of everybody but the file's owner.
+const OTHERS: u32 = 0o077;
+
+const SERVER: &str = "TOKEN_AUTHORITY_SERVER";
+const CA_FILE: &str = "TOKEN_AUTHORITY_CA_FILE";
+const CREDENTIAL_FILE: &str = "TOKEN_AUTHORITY_CREDENTIAL_FILE";
+const TOKEN: &str = "TOKEN_AUTHORITY_TOKEN";
+
+const CREDENTIAL_HINT: &str = "name the file that holds your token with --credential-file or \
+    TOKEN_AUTHORITY_CREDENTIAL_FILE, or put the token itself into TOKEN_AUTHORITY_TOKEN; an operator's first token is \
+    in <data_dir>/operator.token on the machine that runs the authority";
+
+/// How to call the authority. All absent: by the environment, else by the defaults.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Options of every call")]
+pub struct CallOptions {
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "The authority to call [env: TOKEN_AUTHORITY_SERVER] [default: http://127.0.0.1:50051]"
+    )]
+    server: Option<String>,
+    #[arg(
+        long,
+        value_name = "PATH",
+        help = "The PEM certificates that vouch for an https:// server [env: TOKEN_AUTHORITY_CA_FILE]"
+    )]
+    ca_file: Option<PathBuf>,
+    #[arg(
+        long,
+        value_name = "PATH",
+        help = "The file that holds the token to call with [env: TOKEN_AUTHORITY_CREDENTIAL_FILE, or the token itself \
+            in TOKEN_AUTHORITY_TOKEN]"
+    )]
+    credential_file: Option<PathBuf>,
+    /// Send the credential unencrypted to an http:// server on another machine
+    #[arg(long)]
+    insecure_plaintext: bool,
+    /// The longest wait to connect, and for each answer, repeats included, such as "500ms" or "1m" [default: 10s]
+    #[arg(long, value_name = "DURATION", value_parser = parse_timeout)]
+    timeout: Option<Duration>,
+    /// What standard output is written for [default: table]
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    output: Option<Format>,
+}
+
+/// The caller's own token. It can't be printed.
+#[derive(Clone)]
+pub(super) struct Credential(MetadataValue<Ascii>);
+
+/// A channel to the authority that presents the credential with every call.
+pub(super) struct Session {
+    channel: InterceptedService<Channel, Credential>,
+    pub(super) timeout: Duration,
+}
+
+/// The environment of the process, or of a test.
+pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
+// === impl CallOptions ===
+
+impl CallOptions {
+    /// These, and where they are silent, `outer`: what stands nearer to the verb outranks what stands before it.
+    pub(super) fn or(self, outer: Self) -> Self {
+        Self {
+            server: self.server.or(outer.server),
+            ca_file: self.ca_file.or(outer.ca_file),
+            credential_file: self.credential_file.or(outer.credential_file),
+            insecure_plaintext: self.insecure_plaintext || outer.insecure_plaintext,
+            timeout: self.timeout.or(outer.timeout),
+            output: self.output.or(outer.output),
+        }
+    }
+
+    pub(super) fn format(&self) -> Format {
+        self.output.unwrap_or_default()
+    }
+
+    fn server(&self, environment: Environment<'_>) -> Result<Uri, Failure> {
+        let url = match (&self.server, text(environment, SERVER)?) {
+            (Some(url), _) => url.clone(),
+            (None, Some(url)) => url,
+            (None, None) => DEFAULT_SERVER.to_owned(),
+        };
+        let hint = "give a URL such as http://127.0.0.1:50051 or https://tokens.example.com:50051";
+        let uri = url.parse::<Uri>().ok();
+        let uri = uri.filter(|uri| {
+            uri.scheme()
+                .is_some_and(|scheme| [Scheme::HTTP, Scheme::HTTPS].contains(scheme))
+        });
+        // A name and password in a URL would be printed with it, and mean nothing here.
+        let uri = uri.filter(|uri| uri.path() == "/" && !url.contains('@'));
+        uri.ok_or_else(|| {
+            Failure::usage(
+                "the server's address is not an http:// or https:// URL",
+                hint,
+            )
+        })
+    }
+
+    fn credential(
+        &self,
+        environment: Environment<'_>,
+        output: &mut Output<'_>,
+    ) -> Result<Credential, Failure> {
+        let token = environment(TOKEN).filter(|token| !token.is_empty());
+        let named = self.credential_file.clone();
+        let file = match (named, path(environment, CREDENTIAL_FILE), &token) {
+            (Some(file), _, _) => Some(file),
+            (None, Some(_), Some(_)) => {
+                let both = format!("{CREDENTIAL_FILE} and {TOKEN} are both set");
+                return Err(Failure::usage(
+                    both,
+                    "unset one of them, or name the file with --credential-file",
+                ));
+            }
+            (None, file, _) => file,
+        };
+        match (file, token) {
+            (Some(file), _) => Credential::read(&file, output),
+            (None, Some(token)) => {
+                let token = Zeroizing::new(token.into_encoded_bytes());
+                Credential::parse(&token).ok_or_else(|| {
+                    Failure::usage(format!("{TOKEN} does not hold a token"), CREDENTIAL_HINT)
+                })
+            }
+            (None, None) => Err(Failure::usage(
+                "no credential to call with",
+                CREDENTIAL_HINT,
+            )),
+        }
+    }
+
+    fn tls(&self, environment: Environment<'_>) -> Result<ClientTlsConfig, Failure> {
+        let Some(file) = self.ca_file.clone().or_else(|| path(environment, CA_FILE)) else {
+            let hint = format!(
+                "name the PEM file of its certificate authority with --ca-file or {CA_FILE}"
+            );
+            return Err(Failure::usage(
+                "nothing vouches for the https:// server",
+                hint,
+            ));
+        };
+        let pem = read(&file).map_err(|error| Failure::file("the certificates", &file, &error))?;
+        if !matches!(CertificateDer::pem_slice_iter(&pem).next(), Some(Ok(_))) {
+            return Err(Failure::usage(
+                format!("{} does not hold a certificate", file.display()),
+                "it must be in the PEM format",
+            ));
+        }
+        Ok(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem.as_slice())))
+    }
+}
+
+// === impl Credential ===
+
+impl Credential {
+    /// The token in a file, white space around it aside. Warns of a file that others can read.
+    fn read(path: &Path, output: &mut Output<'_>) -> Result<Self, Failure> {
+        let failure = |error: io::Error| Failure::file("the credential", path, &error);
+        let mode = path.metadata().map_err(failure)?.permissions().mode();
+        if mode & OTHERS != 0 {
+            let path = path.display();
+            output.note(
+                "warning",
+                &format!("others can read your credential; stop them: chmod 600 {path}"),
+            );
+        }
+        let token = read(path).map_err(failure)?;
+        let none = || {
+            Failure::usage(
+                format!("{} does not hold a token", path.display()),
+                CREDENTIAL_HINT,
+            )
+        };
+        Self::parse(&token).ok_or_else(none)
+    }
+
+    fn parse(token: &[u8]) -> Option<Self> {
+        let token = token.trim_ascii();
+        if token.is_empty() || !token.iter().all(u8::is_ascii_graphic) {
+            return None;
+        }
+        let header = Zeroizing::new([b"Bearer ", token].concat());
+        let mut value = MetadataValue::try_from(header.as_slice()).ok()?;
+        // Kept out of Debug, and out of the compression table that later calls could be compared with.
+        value.set_sensitive(true);
+        Some(Self(value))
+    }
+}
+
+impl Interceptor for Credential {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        request
+            .metadata_mut()
+            .insert("authorization", self.0.clone());
+        Ok(request)
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credential(..)")
+    }
+}
+
+// === impl Session ===
+
+impl Session {
+    /// Reads the credential and connects, so that what fails later has reached the authority.
+    pub(super) async fn open(
+        options: CallOptions,
+        environment: Environment<'_>,
+        output: &mut Output<'_>,
+    ) -> Result<Self, Failure> {
+        let server = options.server(environment)?;
+        let encrypted = server.scheme() == Some(&Scheme::HTTPS);
+        if !encrypted && !options.insecure_plaintext && !is_loopback(&server) {
+            let message =
+                format!("{server} is on another machine and would get the credential unencrypted");
+            return Err(Failure::usage(
+                message,
+                "use https://, or insist with --insecure-plaintext",
+            ));
+        }
+        let credential = options.credential(environment, output)?;
+        let timeout = options.timeout.unwrap_or(DEFAULT_TIMEOUT);
+
+        let unreachable = |cause: String| Failure::Unreachable {
+            server: server.to_string(),
+            cause,
+        };
+        let mut endpoint = Endpoint::from(server.clone());
+        if encrypted {
+            let tls = options.tls(environment)?;
+            let bad =
+                |error: tonic::transport::Error| Failure::usage(chain(&error), "see --ca-file");
+            endpoint = endpoint.tls_config(tls).map_err(bad)?;
+        }
+        let connected = tokio::time::timeout(timeout, endpoint.connect()).await;
+        let channel = match connected {
+            Ok(Ok(channel)) => channel,
+            Ok(Err(error)) => return Err(unreachable(chain(&error))),
+            Err(_) => return Err(unreachable(format!("no connection within {timeout:?}"))),
+        };
+        Ok(Self {
+            channel: InterceptedService::new(channel, credential),
+            timeout,
+        })
+    }
+
+    pub(super) fn directory(&self) -> DirectoryClient<InterceptedService<Channel, Credential>> {
+        DirectoryClient::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER_BYTES)
+    }
+
+    pub(super) fn token_admin(&self) -> TokenAdminClient<InterceptedService<Channel, Credential>> {
+        TokenAdminClient::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER_BYTES)
+    }
+
+    pub(super) fn token_verify(
+        &self,
+    ) -> TokenVerifyClient<InterceptedService<Channel, Credential>> {
+        TokenVerifyClient::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER_BYTES)
+    }
+}
+
+fn path(environment: Environment<'_>, name: &str) -> Option<PathBuf> {
+    environment(name)
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+}
+
+fn text(environment: Environment<'_>, name: &str) -> Result<Option<String>, Failure> {
+    let set = environment(name)
+        .filter(|text| !text.is_empty())
+        .map(OsString::into_string);
+    set.transpose()
+        .map_err(|_| Failure::usage(format!("{name} is not UTF-8 text"), "set it again"))
+}
+
+fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut content = Zeroizing::new(Vec::new());
+    File::open(path)?
+        .take(MAX_FILE_BYTES)
+        .read_to_end(&mut content)?;
+    Ok(content)
+}
+
+fn is_loopback(server: &Uri) -> bool {
+    let host = server.host().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost"
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+fn parse_timeout(text: &str) -> Result<Duration, String> {
+    let parsed = text
+        .parse::<SignedDuration>()
+        .map_err(|error| error.to_string())?;
+    let positive = Duration::try_from(parsed)
+        .ok()
+        .filter(|duration| !duration.is_zero());
+    positive.ok_or_else(|| "it must be longer than nothing".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_is_not_shown_by_debug() {
+        let credential = Credential::parse(b" tka_canary\n").unwrap();
+        let header = &credential.0;
+        assert_eq!(header.to_str().unwrap(), "Bearer tka_canary");
+        assert!(!format!("{credential:?} {header:?}").contains("canary"));
+    }
+
+    #[test]
+    fn only_this_machine_is_loopback() {
+        for (server, expected) in [
+            ("http://localhost:1", true),
+            ("http://127.9.9.9:1", true),
+            ("http://[::1]:1", true),
+            ("http://127.0.0.1.example.com:1", false),
+            ("http://localhost.example.com:1", false),
+            ("http://10.0.0.1:1", false),
+            ("http://[::]:1", false),
+        ] {
+            assert_eq!(is_loopback(&server.parse().unwrap()), expected, "{server}");
+        }
+    }
+}

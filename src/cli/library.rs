@@ -1,0 +1,256 @@
+//! `library`: the boundary that every token and user belongs to.
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::call::{BasedOn, Limit, Repeat};
+use super::connect::Session;
+use super::failure::Failure;
+use super::output::Output;
+use super::words::cleared;
+use crate::proto::v1;
+
+/// What can be done with libraries.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Make a library; only operators may
+    Create(Create),
+    /// Show a library
+    Get(Get),
+    /// List the libraries that you may see
+    List(List),
+    /// Change a library; what is not given stays
+    #[command(
+        after_help = "Example: switch all tokens of a library off, until it is active again\n  \
+        token-authority library update acme --state disabled"
+    )]
+    Update(Update),
+    /// Delete a disabled library; its tokens stay dead, even if its name is used again
+    Delete(Delete),
+}
+
+/// `library create`.
+#[derive(Debug, Args)]
+pub struct Create {
+    /// Its name: [a-z0-9._@-], at most 63, the first a letter or digit
+    library: String,
+    /// A name for people
+    #[arg(long, value_name = "TEXT")]
+    display_name: Option<String>,
+    /// The customer it belongs to
+    #[arg(long, value_name = "ID")]
+    tenant_id: Option<String>,
+    /// Allow tokens to be created
+    #[arg(long)]
+    tokens_enabled: bool,
+    #[command(flatten)]
+    policy: Policy,
+    #[command(flatten)]
+    repeat: Repeat,
+}
+
+/// `library get`.
+#[derive(Debug, Args)]
+pub struct Get {
+    /// The library [default: your own]
+    library: Option<String>,
+}
+
+/// `library list`.
+#[derive(Debug, Args)]
+pub struct List {
+    #[command(flatten)]
+    limit: Limit,
+}
+
+/// `library update`.
+#[derive(Debug, Args)]
+pub struct Update {
+    /// The library [default: your own]
+    library: Option<String>,
+    /// A name for people
+    #[arg(long, value_name = "TEXT")]
+    display_name: Option<String>,
+    /// The customer it belongs to; only operators may
+    #[arg(long, value_name = "ID")]
+    tenant_id: Option<String>,
+    /// Whether its tokens are good at all; only operators may
+    #[arg(long, value_enum)]
+    state: Option<v1::LibraryState>,
+    /// Whether tokens may be created and extended; only operators may
+    #[arg(long, value_name = "BOOL")]
+    tokens_enabled: Option<bool>,
+    #[command(flatten)]
+    policy: Policy,
+    /// Empty a field; may be repeated
+    #[arg(long, value_enum, value_name = "FIELD")]
+    clear: Vec<Field>,
+    #[command(flatten)]
+    based_on: BasedOn,
+    #[command(flatten)]
+    repeat: Repeat,
+}
+
+/// `library delete`.
+#[derive(Debug, Args)]
+pub struct Delete {
+    /// The library; it must be disabled
+    library: String,
+    #[command(flatten)]
+    based_on: BasedOn,
+    #[command(flatten)]
+    repeat: Repeat,
+}
+
+/// What a library demands of its tokens.
+#[derive(Debug, Args)]
+struct Policy {
+    /// The lifetime of a token that asks for none, such as 12mo
+    #[arg(long, value_name = "LIFETIME")]
+    default_lifetime: Option<String>,
+    /// Longer lifetimes than this are allowed with a warning, such as 12mo
+    #[arg(long, value_name = "LIFETIME")]
+    suggested_lifetime: Option<String>,
+    /// The longest lifetime, such as 24mo
+    #[arg(long, value_name = "LIFETIME")]
+    max_lifetime: Option<String>,
+    /// An API that contacts' tokens may be restricted to; may be repeated
+    #[arg(long, value_name = "API")]
+    contact_api: Vec<String>,
+    /// Client addresses that its tokens may be used from, such as 10.0.0.0/8; may be repeated
+    #[arg(long, value_name = "CIDR")]
+    allowed_cidr: Vec<String>,
+}
+
+/// What can be emptied.
+#[derive(Debug, Clone, ValueEnum)]
+enum Field {
+    DisplayName,
+    TenantId,
+    ContactApis,
+    AllowedCidrs,
+}
+
+// === impl Verb ===
+
+impl Verb {
+    pub(super) async fn run(
+        self,
+        session: &Session,
+        output: &mut Output<'_>,
+    ) -> Result<(), Failure> {
+        match self {
+            Self::Create(create) => {
+                let send = async |request| session.directory().create_library(request).await;
+                let response = session.change(create.request(), send).await?;
+                output.one(&response, response.library.as_ref())?;
+            }
+            Self::Get(get) => {
+                let send = async |request| session.directory().get_library(request).await;
+                let response = session.ask(get.request(), send).await?;
+                output.one(&response, response.library.as_ref())?;
+            }
+            Self::List(list) => list.run(session, output).await?,
+            Self::Update(update) => {
+                let send = async |request| session.directory().update_library(request).await;
+                let response = session.change(update.request(), send).await?;
+                output.one(&response, response.library.as_ref())?;
+            }
+            Self::Delete(delete) => {
+                let done = format!("library {} is deleted", delete.library);
+                let send = async |request| session.directory().delete_library(request).await;
+                let response = session.change(delete.request(), send).await?;
+                output.done(&response, &done)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+// === impl Create ===
+
+impl Create {
+    fn request(self) -> v1::CreateLibraryRequest {
+        v1::CreateLibraryRequest {
+            library: self.library,
+            display_name: self.display_name.unwrap_or_default(),
+            tenant_id: self.tenant_id.unwrap_or_default(),
+            tokens_enabled: self.tokens_enabled,
+            default_lifetime: self.policy.default_lifetime.unwrap_or_default(),
+            suggested_lifetime: self.policy.suggested_lifetime.unwrap_or_default(),
+            max_lifetime: self.policy.max_lifetime.unwrap_or_default(),
+            contact_apis: self.policy.contact_api,
+            allowed_cidrs: self.policy.allowed_cidr,
+            request_id: self.repeat.request_id(),
+        }
+    }
+}
+
+// === impl Get ===
+
+impl Get {
+    fn request(self) -> v1::GetLibraryRequest {
+        v1::GetLibraryRequest {
+            library: self.library.unwrap_or_default(),
+        }
+    }
+}
+
+// === impl List ===
+
+impl List {
+    async fn run(self, session: &Session, output: &mut Output<'_>) -> Result<(), Failure> {
+        let fetch = async |page_size, page_token| {
+            let send = async |request| session.directory().list_libraries(request).await;
+            let page = session
+                .ask(
+                    v1::ListLibrariesRequest {
+                        page_size,
+                        page_token,
+                    },
+                    send,
+                )
+                .await?;
+            Ok((page.libraries, page.next_page_token))
+        };
+        let (libraries, next_page_token) = self.limit.pages(fetch).await?;
+        let response = v1::ListLibrariesResponse {
+            libraries,
+            next_page_token,
+        };
+        Ok(output.many(&response, &response.libraries, &response.next_page_token)?)
+    }
+}
+
+// === impl Update ===
+
+impl Update {
+    fn request(self) -> v1::UpdateLibraryRequest {
+        v1::UpdateLibraryRequest {
+            library: self.library.unwrap_or_default(),
+            display_name: self.display_name,
+            tenant_id: self.tenant_id,
+            state: self.state.map(Into::into),
+            tokens_enabled: self.tokens_enabled,
+            default_lifetime: self.policy.default_lifetime,
+            suggested_lifetime: self.policy.suggested_lifetime,
+            max_lifetime: self.policy.max_lifetime,
+            contact_apis: self.policy.contact_api,
+            allowed_cidrs: self.policy.allowed_cidr,
+            clear: cleared(&self.clear),
+            etag: self.based_on.etag(),
+            request_id: self.repeat.request_id(),
+        }
+    }
+}
+
+// === impl Delete ===
+
+impl Delete {
+    fn request(self) -> v1::DeleteLibraryRequest {
+        v1::DeleteLibraryRequest {
+            library: self.library,
+            etag: self.based_on.etag(),
+            request_id: self.repeat.request_id(),
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! What is written, and where: answers to standard output as tables or JSON, all else to standard error.
+
+use std::io::{self, ErrorKind, IsTerminal, Write};
+
+use clap::ValueEnum;
+use comfy_table::presets::NOTHING;
+use comfy_table::{ContentArrangement, Table};
+use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
+
+use crate::proto::{FILE_DESCRIPTOR_SET, v1};
+
+/// Spaces between two columns.
+const COLUMN_GAP: u16 = 2;
+/// Stands in a list where there is nothing, so that each row has as many words as the heading.
+const NOTHING_THERE: &str = "-";
+
+/// What standard output is written for.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// People: tables
+    #[default]
+    Table,
+    /// Scripts: the API's response message as canonical protobuf JSON
+    Json,
+}
+
+/// The two streams.
+pub(super) struct Output<'a> {
+    format: Format,
+    /// Columns of the terminal; none where it is no terminal, and nothing is wrapped.
+    width: Option<u16>,
+    stdout: &'a mut dyn Write,
+    stderr: &'a mut dyn Write,
+}
+
+/// A response of the API.
+pub(super) trait Answer: prost::Message {
+    /// Its full name.
+    const NAME: &'static str;
+}
+
+/// A thing that people look at.
+pub(super) trait Shown {
+    /// The fields that are the columns of a list.
+    const COLUMNS: &'static [&'static str];
+
+    /// All its fields by name, in the order in which people want them; empty where there is nothing to show.
+    fn fields(&self) -> Vec<(&'static str, String)>;
+}
+
+macro_rules! answers {
+    ($($name:ident)*) => {
+        $(impl Answer for v1::$name {
+            const NAME: &'static str = concat!("tokenauthority.v1.", stringify!($name));
+        })*
+
+        #[cfg(test)]
+        const ANSWERS: &[&str] = &[$(v1::$name::NAME),*];
+    };
+}
+
+answers! {
+    CreateLibraryResponse GetLibraryResponse ListLibrariesResponse UpdateLibraryResponse DeleteLibraryResponse
+    CreateUserTypeResponse GetUserTypeResponse ListUserTypesResponse UpdateUserTypeResponse DeleteUserTypeResponse
+    CreateUserResponse GetUserResponse ListUsersResponse UpdateUserResponse DeleteUserResponse
+    CreateTokenResponse GetTokenResponse ListTokensResponse UpdateTokenResponse ExtendTokenResponse
+    SuspendTokenResponse ResumeTokenResponse RevokeTokenResponse
+    ListAuditEventsResponse VerifyResponse
+}
+
+// === impl Output ===
+
+impl<'a> Output<'a> {
+    pub(super) fn new(
+        format: Format,
+        width: Option<u16>,
+        stdout: &'a mut dyn Write,
+        stderr: &'a mut dyn Write,
+    ) -> Self {
+        Self {
+            format,
+            width,
+            stdout,
+            stderr,
+        }
+    }
+
+    /// Answers with one thing.
+    pub(super) fn one(
+        &mut self,
+        response: &impl Answer,
+        shown: Option<&impl Shown>,
+    ) -> io::Result<()> {
+        let text = match self.format {
+            Format::Json => json(response)?,
+            Format::Table => shown.map(|shown| self.record(shown)).unwrap_or_default(),
+        };
+        self.answer(&text)
+    }
+
+    /// Answers with a list; `rest` is the page token of what was left off.
+    pub(super) fn many<S: Shown>(
+        &mut self,
+        response: &impl Answer,
+        items: &[S],
+        rest: &str,
+    ) -> io::Result<()> {
+        let text = match self.format {
+            Format::Json => json(response)?,
+            Format::Table => self.list(items),
+        };
+        self.answer(&text)?;
+        if !rest.is_empty() {
+            self.note("note", "there are more; --limit says how many are listed");
+        }
+        Ok(())
+    }
+
+    /// Answers that something is done, of which nothing is left to show.
+    pub(super) fn done(&mut self, response: &impl Answer, sentence: &str) -> io::Result<()> {
+        let text = match self.format {
+            Format::Json => json(response)?,
+            Format::Table => format!("{sentence}\n"),
+        };
+        self.answer(&text)
+    }
+
+    /// Answers with a new token: its secret alone on standard output, so that `> file` keeps it and nothing else. Here,
+    /// unlike elsewhere, a reader that has gone is an error: it has missed what can't be had again.
+    pub(super) fn secret(&mut self, response: &v1::CreateTokenResponse) -> io::Result<()> {
+        if self.format == Format::Json {
+            return write_whole(self.stdout, &json(response)?);
+        }
+        write_whole(self.stdout, &format!("{}\n", response.secret))?;
+        if let Some(token) = &response.token {
+            self.aside(&self.record(token));
+        }
+        self.warnings(&response.warnings);
+        Ok(())
+    }
+
+    /// Passes on what the server warns of. In JSON it stands in the answer.
+    pub(super) fn warnings(&mut self, warnings: &[String]) {
+        if self.format == Format::Json {
+            return;
+        }
+        for warning in warnings {
+            self.note("warning", warning);
+        }
+    }
+
+    /// Tells something aside.
+    pub(super) fn note(&mut self, kind: &str, text: &str) {
+        self.aside(&format!("{kind}: {}\n", plain(text)));
+    }
+
+    fn aside(&mut self, text: &str) {
+        // Where standard error can't be written to, nobody can be told so; the answer still counts.
+        let _ = write_whole(self.stderr, text);
+    }
+
+    fn answer(&mut self, text: &str) -> io::Result<()> {
+        unless_gone(write_whole(self.stdout, text))
+    }
+
+    fn record(&self, shown: &impl Shown) -> String {
+        let mut table = self.table();
+        let fields = shown
+            .fields()
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty());
+        table.add_rows(fields.map(|(name, value)| [name.to_owned(), plain(&value)]));
+        render(table)
+    }
+
+    fn list<S: Shown>(&self, items: &[S]) -> String {
+        let mut table = self.table();
+        table.set_header(S::COLUMNS.iter().map(|name| name.to_uppercase()));
+        for item in items {
+            let fields = item.fields();
+            let cell = |column: &&str| {
+                let value = fields
+                    .iter()
+                    .find(|(name, _)| name == column)
+                    .map(|(_, value)| plain(value));
+                value
+                    .filter(|value| !value.is_empty())
+                    .unwrap_or_else(|| NOTHING_THERE.to_owned())
+            };
+            table.add_row(S::COLUMNS.iter().map(cell));
+        }
+        render(table)
+    }
+
+    fn table(&self) -> Table {
+        let mut table = Table::new();
+        table.load_style(NOTHING);
+        match self.width {
+            Some(width) => table
+                .set_content_arrangement(ContentArrangement::Dynamic)
+                .set_width(width),
+            None => table.set_content_arrangement(ContentArrangement::Disabled),
+        };
+        table
+    }
+}
+
+/// How wide standard output is, if it is a terminal.
+pub(super) fn terminal_width() -> Option<u16> {
+    let stdout = io::stdout();
+    let size = stdout
+        .is_terminal()
+        .then(|| rustix::termios::tcgetwinsize(&stdout))?
+        .ok()?;
+    Some(size.ws_col).filter(|columns| *columns > 0)
+}
+
+/// Text that a terminal only shows: a stored name can't move the cursor or set a colour.
+pub(super) fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c.is_control() {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                c
+            }
+        })
+        .collect()
+}
+
+/// Canonical protobuf JSON. Empty fields are written too, so that scripts always find them.
+fn json<A: Answer>(answer: &A) -> io::Result<String> {
+    let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).map_err(io::Error::other)?;
+    let descriptor = pool
+        .get_message_by_name(A::NAME)
+        .ok_or_else(|| io::Error::other(A::NAME))?;
+    let mut message = DynamicMessage::new(descriptor);
+    message.transcode_from(answer).map_err(io::Error::other)?;
+    let mut text = Vec::new();
+    let options = SerializeOptions::new().skip_default_fields(false);
+    message.serialize_with_options(&mut serde_json::Serializer::pretty(&mut text), &options)?;
+    text.push(b'\n');
+    String::from_utf8(text).map_err(io::Error::other)
+}
+
+fn render(mut table: Table) -> String {
+    if table.row_count() == 0 && table.header().is_none() {
+        return String::new();
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, COLUMN_GAP));
+    }
+    table.trim_fmt() + "\n"
+}
+
+fn write_whole(to: &mut dyn Write, text: &str) -> io::Result<()> {
+    to.write_all(text.as_bytes())?;
+    to.flush()
+}
+
+/// A reader that has gone, as `head` does, has read what it wanted.
+fn unless_gone(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_answer_is_known_by_its_name_in_the_api() {
+        let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap();
+        for service in pool.services() {
+            for method in service
+                .methods()
+                .filter(|method| method.name() != "VerifyBatch")
+            {
+                assert!(
+                    ANSWERS.contains(&method.output().full_name()),
+                    "{}",
+                    method.full_name()
+                );
+            }
+        }
+        assert!(
+            ANSWERS
+                .iter()
+                .all(|name| pool.get_message_by_name(name).is_some())
+        );
+    }
+
+    #[test]
+    fn json_is_canonical_and_leaves_no_field_out() {
+        let answer = v1::ListUserTypesResponse {
+            user_types: vec![v1::UserType {
+                library: "acme".to_owned(),
+                user_type: "clerk".to_owned(),
+                create_time: Some(prost_types::Timestamp {
+                    seconds: 1_800_000_000,
+                    nanos: 500_000_000,
+                }),
+                ..Default::default()
+            }],
+            next_page_token: String::new(),
+        };
+        let expected = r#"{
+  "userTypes": [
+    {
+      "library": "acme",
+      "userType": "clerk",
+      "permissions": [],
+      "createTime": "2027-01-15T08:00:00.500Z",
+      "etag": ""
+    }
+  ],
+  "nextPageToken": ""
+}
+"#;
+        assert_eq!(json(&answer).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_stored_name_can_not_steer_the_terminal() {
+        assert_eq!(
+            plain("a\u{1b}[31mb\r\n\u{9b}c"),
+            "a\u{fffd}[31mb\u{fffd}\u{fffd}\u{fffd}c"
+        );
+    }
+}

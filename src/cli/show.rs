@@ -1,0 +1,192 @@
+//! The things of the API as people look at them. Fields are named as the options that set them.
+
+use jiff::Timestamp;
+
+use super::output::Shown;
+use super::words::Word;
+use crate::proto::v1;
+
+// === impl Shown ===
+
+impl Shown for v1::Library {
+    const COLUMNS: &'static [&'static str] = &[
+        "library",
+        "display-name",
+        "state",
+        "tokens-enabled",
+        "max-lifetime",
+    ];
+
+    fn fields(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("library", self.library.clone()),
+            ("display-name", self.display_name.clone()),
+            ("tenant-id", self.tenant_id.clone()),
+            ("state", v1::LibraryState::word(self.state)),
+            ("tokens-enabled", self.tokens_enabled().to_string()),
+            ("default-lifetime", self.default_lifetime.clone()),
+            ("suggested-lifetime", self.suggested_lifetime.clone()),
+            ("max-lifetime", self.max_lifetime.clone()),
+            ("contact-api", self.contact_apis.join(", ")),
+            ("allowed-cidr", self.allowed_cidrs.join(", ")),
+            ("created", time(self.create_time.as_ref())),
+            ("uid", self.uid.clone()),
+            ("etag", self.etag.clone()),
+        ]
+    }
+}
+
+impl Shown for v1::UserType {
+    const COLUMNS: &'static [&'static str] = &["user-type", "permission"];
+
+    fn fields(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("user-type", self.user_type.clone()),
+            ("library", self.library.clone()),
+            ("permission", self.permissions.join(", ")),
+            ("created", time(self.create_time.as_ref())),
+            ("etag", self.etag.clone()),
+        ]
+    }
+}
+
+impl Shown for v1::User {
+    const COLUMNS: &'static [&'static str] = &["user", "display-name", "kind", "state", "assign"];
+
+    fn fields(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("user", self.user.clone()),
+            ("library", self.library.clone()),
+            ("display-name", self.display_name.clone()),
+            ("email", self.email.clone()),
+            ("kind", v1::UserKind::word(self.kind)),
+            ("state", v1::UserState::word(self.state)),
+            ("assign", assignments(&self.assignments)),
+            ("data-owner", self.data_owner.clone()),
+            ("created", time(self.create_time.as_ref())),
+            ("uid", self.uid.clone()),
+            ("etag", self.etag.clone()),
+        ]
+    }
+}
+
+impl Shown for v1::Token {
+    const COLUMNS: &'static [&'static str] =
+        &["token-id", "user", "display-name", "state", "expires"];
+
+    fn fields(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("token-id", self.token_id.clone()),
+            ("kind", v1::TokenKind::word(self.kind)),
+            ("library", self.library.clone()),
+            ("user", self.user.clone()),
+            ("display-name", self.display_name.clone()),
+            ("description", self.description.clone()),
+            ("state", v1::TokenState::word(self.state)),
+            (
+                "suspended",
+                self.suspension.as_ref().map(suspended).unwrap_or_default(),
+            ),
+            (
+                "revoked",
+                self.revocation.as_ref().map(revoked).unwrap_or_default(),
+            ),
+            ("not-before", time(self.not_before.as_ref())),
+            ("expires", time(self.expire_time.as_ref())),
+            ("department", self.department.clone()),
+            ("user-type", self.user_type.clone()),
+            ("access-right", v1::AccessRight::word(self.access_right)),
+            ("permission", self.permissions.join(", ")),
+            ("api", self.apis.join(", ")),
+            ("allowed-cidr", self.allowed_cidrs.join(", ")),
+            ("created", time(self.create_time.as_ref())),
+            ("issued-by", self.issued_by.clone()),
+            ("etag", self.etag.clone()),
+        ]
+    }
+}
+
+impl Shown for v1::AuditEvent {
+    const COLUMNS: &'static [&'static str] =
+        &["time", "actor", "action", "target", "fields", "comment"];
+
+    fn fields(&self) -> Vec<(&'static str, String)> {
+        let target = [
+            ("user-type", &self.user_type),
+            ("user", &self.user),
+            ("token", &self.token_id),
+        ];
+        let target = target
+            .iter()
+            .filter(|(_, id)| !id.is_empty())
+            .map(|(kind, id)| format!("{kind} {id}"));
+        vec![
+            ("time", time(self.time.as_ref())),
+            ("actor", self.actor.clone()),
+            ("action", self.action.clone()),
+            ("target", target.collect::<Vec<_>>().join(", ")),
+            ("fields", self.fields.join(", ")),
+            ("comment", self.comment.clone()),
+        ]
+    }
+}
+
+impl Shown for v1::VerifyResponse {
+    const COLUMNS: &'static [&'static str] = &["verdict", "message"];
+
+    fn fields(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("verdict", v1::Verdict::word(self.verdict)),
+            ("message", self.message.clone()),
+            ("token-id", self.token_id.clone()),
+            ("kind", v1::TokenKind::word(self.kind)),
+            ("library", self.library.clone()),
+            ("tenant-id", self.tenant_id.clone()),
+            ("user", self.user.clone()),
+            ("user-kind", v1::UserKind::word(self.user_kind)),
+            ("expires", time(self.expire_time.as_ref())),
+            ("assign", assignments(&self.assignments)),
+            ("permission", self.permissions.join(", ")),
+            ("data-owner", self.data_owner.clone()),
+            ("revision", self.revision.clone()),
+        ]
+    }
+}
+
+/// RFC 3339, in UTC, to the second.
+fn time(time: Option<&prost_types::Timestamp>) -> String {
+    let time = time.and_then(|time| Timestamp::from_second(time.seconds).ok());
+    time.map(|time| time.to_string()).unwrap_or_default()
+}
+
+/// As `--assign` takes them.
+fn assignments(assignments: &[v1::Assignment]) -> String {
+    let word = |assignment: &v1::Assignment| match assignment.department.as_str() {
+        "" => assignment.user_type.clone(),
+        department => format!("{department}:{}", assignment.user_type),
+    };
+    assignments.iter().map(word).collect::<Vec<_>>().join(", ")
+}
+
+fn suspended(suspension: &v1::Suspension) -> String {
+    ended(
+        suspension.time.as_ref(),
+        &suspension.suspended_by,
+        &[&suspension.reason],
+    )
+}
+
+fn revoked(revocation: &v1::Revocation) -> String {
+    let reason = v1::RevocationReason::word(revocation.reason);
+    ended(
+        revocation.time.as_ref(),
+        &revocation.revoked_by,
+        &[&reason, &revocation.comment],
+    )
+}
+
+fn ended(at: Option<&prost_types::Timestamp>, by: &str, why: &[&str]) -> String {
+    let why: Vec<_> = why.iter().copied().filter(|why| !why.is_empty()).collect();
+    let colon = if why.is_empty() { "" } else { ": " };
+    format!("{} by {by}{colon}{}", time(at), why.join(", "))
+}

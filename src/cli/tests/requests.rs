@@ -1,0 +1,405 @@
+//! From what is typed to what is asked.
+
+use std::any::Any;
+
+use super::*;
+
+/// The one request that a command line becomes.
+async fn asked<Q: Any>(line: &str) -> Q {
+    let authority = Authority::default();
+    let shell = Shell {
+        stdin: "tka_presented\n",
+        ..Shell::new(authority.serve().await)
+    };
+    let words: Vec<_> = line.split_whitespace().collect();
+    shell.run(&words).await;
+    authority.asked().pop().unwrap()
+}
+
+fn text(text: &str) -> String {
+    text.to_owned()
+}
+
+fn texts(texts: &[&str]) -> Vec<String> {
+    texts.iter().copied().map(text).collect()
+}
+
+fn at(seconds: i64) -> prost_types::Timestamp {
+    prost_types::Timestamp { seconds, nanos: 0 }
+}
+
+fn assignment(department: &str, user_type: &str) -> v1::Assignment {
+    v1::Assignment {
+        department: text(department),
+        user_type: text(user_type),
+    }
+}
+
+#[tokio::test]
+async fn library_create() {
+    let request: v1::CreateLibraryRequest = asked(
+        "library create acme --display-name Acme --tenant-id t-1 --tokens-enabled --default-lifetime 6mo \
+         --suggested-lifetime 9mo --max-lifetime 24mo --contact-api orders --contact-api bills \
+         --allowed-cidr 10.0.0.0/8 --request-id r",
+    )
+    .await;
+    let expected = v1::CreateLibraryRequest {
+        library: text("acme"),
+        display_name: text("Acme"),
+        tenant_id: text("t-1"),
+        tokens_enabled: true,
+        default_lifetime: text("6mo"),
+        suggested_lifetime: text("9mo"),
+        max_lifetime: text("24mo"),
+        contact_apis: texts(&["orders", "bills"]),
+        allowed_cidrs: texts(&["10.0.0.0/8"]),
+        request_id: text("r"),
+    };
+    assert_eq!(request, expected);
+}
+
+#[tokio::test]
+async fn library_get_and_delete() {
+    let request: v1::GetLibraryRequest = asked("library get").await;
+    assert_eq!(request.library, "");
+    let request: v1::GetLibraryRequest = asked("library get acme").await;
+    assert_eq!(request.library, "acme");
+    let request: v1::DeleteLibraryRequest =
+        asked("library delete acme --etag e --request-id r").await;
+    let expected = v1::DeleteLibraryRequest {
+        library: text("acme"),
+        etag: text("e"),
+        request_id: text("r"),
+    };
+    assert_eq!(request, expected);
+}
+
+#[tokio::test]
+async fn library_update_sends_what_was_given_and_nothing_else() {
+    let request: v1::UpdateLibraryRequest = asked("library update acme --request-id r").await;
+    let nothing = v1::UpdateLibraryRequest {
+        library: text("acme"),
+        request_id: text("r"),
+        ..Default::default()
+    };
+    assert_eq!(request, nothing);
+
+    let request: v1::UpdateLibraryRequest = asked(
+        "library update acme --state disabled --tokens-enabled false --max-lifetime 1y --clear tenant-id \
+         --clear allowed-cidrs --etag e --request-id r",
+    )
+    .await;
+    let expected = v1::UpdateLibraryRequest {
+        state: Some(v1::LibraryState::Disabled.into()),
+        tokens_enabled: Some(false),
+        max_lifetime: Some(text("1y")),
+        clear: texts(&["tenant_id", "allowed_cidrs"]),
+        etag: text("e"),
+        ..nothing
+    };
+    assert_eq!(request, expected);
+}
+
+#[tokio::test]
+async fn user_type_verbs() {
+    let request: v1::CreateUserTypeRequest = asked(
+        "user-type create clerk --library acme --permission a:b --permission c:* --request-id r",
+    )
+    .await;
+    let expected = v1::CreateUserTypeRequest {
+        library: text("acme"),
+        user_type: text("clerk"),
+        permissions: texts(&["a:b", "c:*"]),
+        request_id: text("r"),
+    };
+    assert_eq!(request, expected);
+    let request: v1::UpdateUserTypeRequest =
+        asked("user-type update clerk --library acme --clear permissions --etag e --request-id r")
+            .await;
+    let expected = v1::UpdateUserTypeRequest {
+        library: text("acme"),
+        user_type: text("clerk"),
+        permissions: vec![],
+        clear: texts(&["permissions"]),
+        etag: text("e"),
+        request_id: text("r"),
+    };
+    assert_eq!(request, expected);
+    let request: v1::GetUserTypeRequest = asked("user-type get clerk").await;
+    assert_eq!(
+        (request.library.as_str(), request.user_type.as_str()),
+        ("", "clerk")
+    );
+    let request: v1::ListUserTypesRequest = asked("user-type list --library acme --limit 7").await;
+    assert_eq!((request.library.as_str(), request.page_size), ("acme", 7));
+    let request: v1::DeleteUserTypeRequest = asked("user-type delete clerk --library acme").await;
+    assert_eq!(
+        (request.library.as_str(), request.user_type.as_str()),
+        ("acme", "clerk")
+    );
+}
+
+#[tokio::test]
+async fn user_create_and_update() {
+    let request: v1::CreateUserRequest = asked(
+        "user create eve --library acme --display-name Eve --email eve@x.org --kind contact --data-owner c-7 \
+         --assign sales:clerk --assign reader --request-id r",
+    )
+    .await;
+    let expected = v1::CreateUserRequest {
+        library: text("acme"),
+        user: text("eve"),
+        display_name: text("Eve"),
+        email: text("eve@x.org"),
+        kind: v1::UserKind::Contact.into(),
+        assignments: vec![assignment("sales", "clerk"), assignment("", "reader")],
+        data_owner: text("c-7"),
+        request_id: text("r"),
+    };
+    assert_eq!(request, expected);
+    let request: v1::UpdateUserRequest =
+        asked("user update eve --state disabled --clear email --clear assignments --etag e --request-id r").await;
+    let expected = v1::UpdateUserRequest {
+        user: text("eve"),
+        state: Some(v1::UserState::Disabled.into()),
+        clear: texts(&["email", "assignments"]),
+        etag: text("e"),
+        request_id: text("r"),
+        ..Default::default()
+    };
+    assert_eq!(request, expected);
+}
+
+#[tokio::test]
+async fn user_get_list_and_delete() {
+    let request: v1::GetUserRequest = asked("user get eve --library acme").await;
+    assert_eq!(
+        (request.library.as_str(), request.user.as_str()),
+        ("acme", "eve")
+    );
+    let request: v1::ListUsersRequest = asked("user list").await;
+    assert_eq!((request.library.as_str(), request.page_size), ("", 1000));
+    let request: v1::DeleteUserRequest = asked("user delete eve --library acme --etag e").await;
+    assert_eq!((request.user.as_str(), request.etag.as_str()), ("eve", "e"));
+}
+
+#[test]
+fn an_assignment_of_nothing_is_a_usage_error() {
+    for wrong in ["", "sales:", ":clerk"] {
+        let line = [
+            "token-authority",
+            "user",
+            "create",
+            "eve",
+            "--assign",
+            wrong,
+        ];
+        assert!(Cli::try_parse_from(line).is_err(), "{wrong:?}");
+    }
+}
+
+#[tokio::test]
+async fn token_create() {
+    let request: v1::CreateTokenRequest = asked(
+        "token create --library acme --user till --display-name n --description d --expires 2027-06-30T02:00:00+02:00 \
+         --not-before 1970-01-01T00:00:01.5Z --suspended --department sales --user-type clerk \
+         --access-right read-only --permission a:b --permission c:d --api x --allowed-cidr 10.0.0.0/8 --request-id r",
+    )
+    .await;
+    let expected = v1::CreateTokenRequest {
+        library: text("acme"),
+        user: text("till"),
+        display_name: text("n"),
+        description: text("d"),
+        expire_time: Some(at(1_814_313_600)),
+        lifetime: String::new(),
+        not_before: Some(prost_types::Timestamp {
+            seconds: 1,
+            nanos: 500_000_000,
+        }),
+        suspended: true,
+        department: text("sales"),
+        user_type: text("clerk"),
+        access_right: v1::AccessRight::ReadOnly.into(),
+        permissions: texts(&["a:b", "c:d"]),
+        apis: texts(&["x"]),
+        allowed_cidrs: texts(&["10.0.0.0/8"]),
+        request_id: text("r"),
+    };
+    assert_eq!(request, expected);
+    // The server alone knows what a lifetime is.
+    let request: v1::CreateTokenRequest =
+        asked("token create --user u --description d --lifetime 2027-06-30").await;
+    assert_eq!(
+        (request.lifetime.as_str(), request.expire_time),
+        ("2027-06-30", None)
+    );
+}
+
+#[test]
+fn a_token_command_that_contradicts_itself_is_a_usage_error() {
+    for wrong in [
+        "create --user u --display-name n --lifetime 1y --expires 2027-06-30T00:00:00Z",
+        "create --user u",
+        "create --display-name n",
+        "create --user u --display-name n --department sales",
+        "create --user u --display-name n --expires tomorrow",
+        "extend id --extend-by 1y --expires 2027-06-30T00:00:00Z",
+        "revoke id --reason bored",
+        "update id --clear user",
+    ] {
+        let line = ["token-authority", "token"]
+            .into_iter()
+            .chain(wrong.split_whitespace());
+        let error = Cli::try_parse_from(line).expect_err(wrong);
+        assert_eq!(error.exit_code(), Exit::Usage as i32, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn token_get_and_list() {
+    let request: v1::GetTokenRequest = asked("token get id").await;
+    assert_eq!(request.token_id, "id");
+    let request: v1::ListTokensRequest =
+        asked("token list --library acme --user till --show-revoked --limit 3").await;
+    let expected = v1::ListTokensRequest {
+        library: text("acme"),
+        user: text("till"),
+        show_revoked: true,
+        page_size: 3,
+        page_token: String::new(),
+    };
+    assert_eq!(request, expected);
+}
+
+#[tokio::test]
+async fn token_update_sends_what_was_given_and_nothing_else() {
+    let request: v1::UpdateTokenRequest = asked("token update id --request-id r").await;
+    let nothing = v1::UpdateTokenRequest {
+        token_id: text("id"),
+        request_id: text("r"),
+        ..Default::default()
+    };
+    assert_eq!(request, nothing);
+    let request: v1::UpdateTokenRequest = asked(
+        "token update id --display-name n --expires 2027-06-30T00:00:00Z --access-right custom --permission a:b \
+         --clear user-type --clear apis --etag e --request-id r",
+    )
+    .await;
+    let expected = v1::UpdateTokenRequest {
+        display_name: Some(text("n")),
+        expire_time: Some(at(1_814_313_600)),
+        access_right: Some(v1::AccessRight::Custom.into()),
+        permissions: texts(&["a:b"]),
+        clear: texts(&["user_type", "apis"]),
+        etag: text("e"),
+        ..nothing
+    };
+    assert_eq!(request, expected);
+}
+
+#[tokio::test]
+async fn token_extend_suspend_and_resume() {
+    let request: v1::ExtendTokenRequest =
+        asked("token extend id --extend-by 90d --etag e --request-id r").await;
+    let expected = v1::ExtendTokenRequest {
+        token_id: text("id"),
+        extend_by: text("90d"),
+        expire_time: None,
+        etag: text("e"),
+        request_id: text("r"),
+    };
+    assert_eq!(request, expected);
+    let request: v1::ExtendTokenRequest =
+        asked("token extend id --expires 2027-06-30T00:00:00Z").await;
+    assert_eq!(
+        (request.extend_by.as_str(), request.expire_time),
+        ("", Some(at(1_814_313_600)))
+    );
+    let request: v1::SuspendTokenRequest =
+        asked("token suspend id --reason leave --etag e --request-id r").await;
+    let expected = v1::SuspendTokenRequest {
+        token_id: text("id"),
+        reason: text("leave"),
+        etag: text("e"),
+        request_id: text("r"),
+    };
+    assert_eq!(request, expected);
+    let request: v1::ResumeTokenRequest = asked("token resume id --etag e --request-id r").await;
+    let expected = v1::ResumeTokenRequest {
+        token_id: text("id"),
+        etag: text("e"),
+        request_id: text("r"),
+    };
+    assert_eq!(request, expected);
+}
+
+#[tokio::test]
+async fn token_revoke() {
+    let request: v1::RevokeTokenRequest =
+        asked("token revoke id --reason no-longer-needed --comment done --request-id r").await;
+    let expected = v1::RevokeTokenRequest {
+        token_id: text("id"),
+        reason: v1::RevocationReason::NoLongerNeeded.into(),
+        comment: text("done"),
+        request_id: text("r"),
+    };
+    assert_eq!(request, expected);
+}
+
+#[tokio::test]
+async fn verify_takes_the_token_from_standard_input() {
+    let request: v1::VerifyRequest = asked(
+        "verify --library acme --permission a:b --permission c:d --department sales --api x --data-owner c-7 \
+         --client-ip 192.0.2.7 --filter data-owner --filter department",
+    )
+    .await;
+    let expected = v1::VerifyRequest {
+        token: text("tka_presented"),
+        library: text("acme"),
+        permissions: texts(&["a:b", "c:d"]),
+        department: text("sales"),
+        api: text("x"),
+        data_owner: text("c-7"),
+        client_ip: text("192.0.2.7"),
+        filters: vec![v1::Filter::DataOwner.into(), v1::Filter::Department.into()],
+    };
+    assert_eq!(request, expected);
+    assert!(Cli::try_parse_from(["token-authority", "verify", "tka_presented"]).is_err());
+}
+
+#[tokio::test]
+async fn audit_and_library_list() {
+    let request: v1::ListAuditEventsRequest = asked("audit --library acme --limit 5").await;
+    assert_eq!((request.library.as_str(), request.page_size), ("acme", 5));
+    let request: v1::ListLibrariesRequest = asked("library list").await;
+    assert_eq!(request.page_size, 1000);
+}
+
+#[tokio::test]
+async fn every_change_carries_an_id_of_its_own() {
+    for line in ["token revoke id", "token resume id"] {
+        let authority = Authority::default();
+        let shell = Shell::new(authority.serve().await);
+        let words: Vec<_> = line.split_whitespace().collect();
+        shell.run(&words).await;
+        shell.run(&words).await;
+        let asked = std::mem::take(&mut authority.0.lock().unwrap().asked);
+        let ids: Vec<_> = asked
+            .into_iter()
+            .map(
+                |(request, _)| match request.downcast::<v1::RevokeTokenRequest>() {
+                    Ok(revoke) => revoke.request_id,
+                    Err(other) => {
+                        other
+                            .downcast::<v1::ResumeTokenRequest>()
+                            .unwrap()
+                            .request_id
+                    }
+                },
+            )
+            .collect();
+        assert_eq!(ids[0].len(), 36);
+        assert_ne!(ids[0], ids[1]);
+    }
+}

@@ -1,0 +1,328 @@
+//! `token`: create, inspect, change and end tokens.
+
+use clap::{Args, Subcommand, ValueEnum};
+use jiff::Timestamp;
+
+use self::create::{Create, Grant, time};
+use super::call::{BasedOn, Limit, Repeat};
+use super::connect::Session;
+use super::failure::Failure;
+use super::output::Output;
+use super::words::{cleared, number};
+use crate::proto::v1;
+
+mod create;
+
+/// What can be done with tokens.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Make a token; its secret alone goes to standard output, once
+    #[command(
+        after_help = "Examples: a token for orders alone, and one for a partner's network\n  \
+        token-authority token create --library acme --user till --display-name till-7 --lifetime 90d \\\n    \
+        --permission orders:read --permission orders:write > till-7.token\n  \
+        token-authority token create --library acme --user till --description 'nightly export' \\\n    \
+        --expires 2027-06-30T00:00:00Z --access-right read-only --allowed-cidr 192.0.2.0/24 -o json"
+    )]
+    Create(Create),
+    /// Show a token
+    Get(Get),
+    /// List the tokens of a library, newest first
+    List(List),
+    /// Change a token's names, grant or expiry; what is not given stays
+    Update(Update),
+    /// Move a token's expiry further away, by one year unless said otherwise
+    Extend(Extend),
+    /// Switch a token off until it is resumed
+    Suspend(Suspend),
+    /// Switch a suspended token on again
+    Resume(Resume),
+    /// End a token for good, at once
+    #[command(after_help = "Example:\n  \
+        token-authority token revoke 4fXk0aZr1LTRhRcbSHkz6E --reason compromised --comment 'seen in a public log'")]
+    Revoke(Revoke),
+}
+
+/// `token get`.
+#[derive(Debug, Args)]
+pub struct Get {
+    /// The token's public id: 22 characters, the part of it between the underscores
+    token_id: String,
+}
+
+/// `token list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// The library [default: your own]
+    #[arg(long)]
+    library: Option<String>,
+    /// Only this user's
+    #[arg(long)]
+    user: Option<String>,
+    /// List revoked ones too
+    #[arg(long)]
+    show_revoked: bool,
+    #[command(flatten)]
+    limit: Limit,
+}
+
+/// `token update`.
+#[derive(Debug, Args)]
+pub struct Update {
+    /// The token's public id
+    token_id: String,
+    /// A short name
+    #[arg(long, value_name = "TEXT")]
+    display_name: Option<String>,
+    /// The reason for its existence
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// The moment from which on it is no longer good; it may be earlier than before
+    #[arg(long, value_name = "TIME")]
+    expires: Option<Timestamp>,
+    /// Empty a field; may be repeated
+    #[arg(long, value_enum, value_name = "FIELD")]
+    clear: Vec<Field>,
+    #[command(flatten)]
+    based_on: BasedOn,
+    #[command(flatten)]
+    repeat: Repeat,
+    #[command(flatten)]
+    grant: Grant,
+}
+
+/// `token extend`.
+#[derive(Debug, Args)]
+pub struct Extend {
+    /// The token's public id
+    token_id: String,
+    /// How much further, counted from its expiry, or from now if it has expired, such as 90d [default: 1y]
+    #[arg(long = "extend-by", value_name = "LIFETIME")]
+    by: Option<String>,
+    /// The new expiry itself
+    #[arg(long, value_name = "TIME", conflicts_with = "by")]
+    expires: Option<Timestamp>,
+    #[command(flatten)]
+    based_on: BasedOn,
+    #[command(flatten)]
+    repeat: Repeat,
+}
+
+/// `token suspend`.
+#[derive(Debug, Args)]
+pub struct Suspend {
+    /// The token's public id
+    token_id: String,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    #[command(flatten)]
+    based_on: BasedOn,
+    #[command(flatten)]
+    repeat: Repeat,
+}
+
+/// `token resume`.
+#[derive(Debug, Args)]
+pub struct Resume {
+    /// The token's public id
+    token_id: String,
+    #[command(flatten)]
+    based_on: BasedOn,
+    #[command(flatten)]
+    repeat: Repeat,
+}
+
+/// `token revoke`.
+#[derive(Debug, Args)]
+pub struct Revoke {
+    /// The token's public id
+    token_id: String,
+    /// The kind of reason
+    #[arg(long, value_enum)]
+    reason: Option<v1::RevocationReason>,
+    /// A comment
+    #[arg(long, value_name = "TEXT")]
+    comment: Option<String>,
+    #[command(flatten)]
+    repeat: Repeat,
+}
+
+/// What can be emptied.
+#[derive(Debug, Clone, ValueEnum)]
+enum Field {
+    DisplayName,
+    Description,
+    /// With its department: the token is pinned no longer
+    UserType,
+    Permissions,
+    Apis,
+    AllowedCidrs,
+}
+
+// === impl Verb ===
+
+impl Verb {
+    pub(super) async fn run(
+        self,
+        session: &Session,
+        output: &mut Output<'_>,
+    ) -> Result<(), Failure> {
+        match self {
+            Self::Create(create) => create.run(session, output).await?,
+            Self::Get(get) => {
+                let send = async |request| session.token_admin().get_token(request).await;
+                let response = session.ask(get.request(), send).await?;
+                output.one(&response, response.token.as_ref())?;
+            }
+            Self::List(list) => list.run(session, output).await?,
+            Self::Update(update) => {
+                let send = async |request| session.token_admin().update_token(request).await;
+                let response = session.change(update.request(), send).await?;
+                output.one(&response, response.token.as_ref())?;
+                output.warnings(&response.warnings);
+            }
+            Self::Extend(extend) => {
+                let send = async |request| session.token_admin().extend_token(request).await;
+                let response = session.change(extend.request(), send).await?;
+                output.one(&response, response.token.as_ref())?;
+                if response.clamped() && response.warnings.is_empty() {
+                    let clamped =
+                        "the expiry is the latest that the library allows, earlier than asked for";
+                    output.warnings(&[clamped.to_owned()]);
+                }
+                output.warnings(&response.warnings);
+            }
+            Self::Suspend(suspend) => {
+                let send = async |request| session.token_admin().suspend_token(request).await;
+                let response = session.change(suspend.request(), send).await?;
+                output.one(&response, response.token.as_ref())?;
+            }
+            Self::Resume(resume) => {
+                let send = async |request| session.token_admin().resume_token(request).await;
+                let response = session.change(resume.request(), send).await?;
+                output.one(&response, response.token.as_ref())?;
+            }
+            Self::Revoke(revoke) => {
+                let send = async |request| session.token_admin().revoke_token(request).await;
+                let response = session.change(revoke.request(), send).await?;
+                output.one(&response, response.token.as_ref())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+// === impl Get ===
+
+impl Get {
+    fn request(self) -> v1::GetTokenRequest {
+        v1::GetTokenRequest {
+            token_id: self.token_id,
+        }
+    }
+}
+
+// === impl List ===
+
+impl List {
+    async fn run(self, session: &Session, output: &mut Output<'_>) -> Result<(), Failure> {
+        let fetch = async |page_size, page_token| {
+            let send = async |request| session.token_admin().list_tokens(request).await;
+            let page = session
+                .ask(self.request(page_size, page_token), send)
+                .await?;
+            Ok((page.tokens, page.next_page_token))
+        };
+        let (tokens, next_page_token) = self.limit.pages(fetch).await?;
+        let response = v1::ListTokensResponse {
+            tokens,
+            next_page_token,
+        };
+        Ok(output.many(&response, &response.tokens, &response.next_page_token)?)
+    }
+
+    fn request(&self, page_size: i32, page_token: String) -> v1::ListTokensRequest {
+        v1::ListTokensRequest {
+            library: self.library.clone().unwrap_or_default(),
+            user: self.user.clone().unwrap_or_default(),
+            show_revoked: self.show_revoked,
+            page_size,
+            page_token,
+        }
+    }
+}
+
+// === impl Update ===
+
+impl Update {
+    fn request(self) -> v1::UpdateTokenRequest {
+        v1::UpdateTokenRequest {
+            token_id: self.token_id,
+            display_name: self.display_name,
+            description: self.description,
+            expire_time: self.expires.map(time),
+            department: self.grant.department,
+            user_type: self.grant.user_type,
+            access_right: self.grant.access_right.map(Into::into),
+            permissions: self.grant.permission,
+            apis: self.grant.api,
+            allowed_cidrs: self.grant.allowed_cidr,
+            clear: cleared(&self.clear),
+            etag: self.based_on.etag(),
+            request_id: self.repeat.request_id(),
+        }
+    }
+}
+
+// === impl Extend ===
+
+impl Extend {
+    fn request(self) -> v1::ExtendTokenRequest {
+        v1::ExtendTokenRequest {
+            token_id: self.token_id,
+            extend_by: self.by.unwrap_or_default(),
+            expire_time: self.expires.map(time),
+            etag: self.based_on.etag(),
+            request_id: self.repeat.request_id(),
+        }
+    }
+}
+
+// === impl Suspend ===
+
+impl Suspend {
+    fn request(self) -> v1::SuspendTokenRequest {
+        v1::SuspendTokenRequest {
+            token_id: self.token_id,
+            reason: self.reason.unwrap_or_default(),
+            etag: self.based_on.etag(),
+            request_id: self.repeat.request_id(),
+        }
+    }
+}
+
+// === impl Resume ===
+
+impl Resume {
+    fn request(self) -> v1::ResumeTokenRequest {
+        v1::ResumeTokenRequest {
+            token_id: self.token_id,
+            etag: self.based_on.etag(),
+            request_id: self.repeat.request_id(),
+        }
+    }
+}
+
+// === impl Revoke ===
+
+impl Revoke {
+    fn request(self) -> v1::RevokeTokenRequest {
+        v1::RevokeTokenRequest {
+            token_id: self.token_id,
+            reason: number(self.reason),
+            comment: self.comment.unwrap_or_default(),
+            request_id: self.repeat.request_id(),
+        }
+    }
+}
