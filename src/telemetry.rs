@@ -57,7 +57,7 @@ fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::{Arc, LazyLock, Mutex};
 
     use super::*;
     use crate::config::Value as _;
@@ -75,8 +75,14 @@ pub(crate) mod tests {
         }
     }
 
+    /// With a single subscriber in the process, tracing asks only the thread that comes to a line first whether it is
+    /// wanted, and remembers the answer for all: another test's thread would answer for this one's.
+    static BYSTANDER: LazyLock<tracing::Dispatch> =
+        LazyLock::new(|| tracing::Dispatch::new(tracing_subscriber::registry()));
+
     /// What is logged on this thread meanwhile.
     pub(crate) fn logged(format: LogFormat, filter: &str, log: impl FnOnce()) -> String {
+        LazyLock::force(&BYSTANDER);
         let lines = Lines::default();
         let filter = LogFilter::parse(filter).unwrap();
         let written = lines.clone();
