@@ -82,6 +82,8 @@ impl Workers {
                 .name(format!("ta-worker-{number}"))
                 .spawn(move || {
                     serve(&runtime, accepted, greeter, &phase);
+                    // With it end the calls that were given up; only then is this thread done.
+                    drop(runtime);
                     drop(living);
                 })?;
             desks.push(Desk {

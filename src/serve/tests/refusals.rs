@@ -244,7 +244,8 @@ async fn an_unknown_compression_is_refused_with_a_reason() {
 async fn headers_beyond_16_kib_are_refused() {
     let (_shell, address, _) = open(&config()).await;
     let mut call = request(PATH, b"\0\0\0\0\0");
-    call.headers_mut().insert("x-large", "x".repeat(20 * 1024).parse().unwrap());
+    call.headers_mut()
+        .insert("x-large", "x".repeat(20 * 1024).parse().unwrap());
     assert_eq!(send(address, call).await.status().as_u16(), 431);
 }
 
