@@ -7,8 +7,10 @@
 //! `flush()` of sled returns before anything is synced (it calls `sync_file_range`), so the writer syncs the file itself.
 //! Any error on that way is the end: nothing is acknowledged after it, because nobody knows what the disk holds.
 
+mod aside;
 mod batch;
 mod envelope;
+mod mark;
 mod open;
 mod shared;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{DirBuilder, File, OpenOptions},
     io,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -14,7 +14,11 @@ use std::{
 use rand::{TryRng, rngs::SysRng};
 use rustix::fs::{FlockOperation, flock};
 
-use super::envelope::{FORMAT, META_KEY, Meta, MetaError};
+use super::{
+    aside::Aside,
+    envelope::{FORMAT, META_KEY, Meta, MetaError},
+    mark::{MARK_FILE, Mark},
+};
 use crate::store::{Revision, StoreId};
 
 /// sled's page cache, bytes: reads come from the index, so it need only hold what is written to.
@@ -33,15 +37,11 @@ const FIRST_EPOCH: u32 = 1;
 /// Our own lock. sled locks its file as well, but says only that it could not.
 const LOCK_FILE: &str = "lock";
 /// sled's log.
-const DATA_FILE: &str = "db";
+pub(super) const DATA_FILE: &str = "db";
 /// sled's parameters.
 const CONF_FILE: &str = "conf";
 /// Where sled puts values that are too large for its log: ours never are, but the directory belongs to the store.
 const BLOB_DIR: &str = "blobs";
-/// What sled takes for snapshots.
-const SNAPSHOT_PREFIX: &str = "snap.";
-/// What they are called when they are out of its sight.
-const ASIDE_PREFIX: &str = "set-aside.";
 
 /// A directory, opened.
 pub(super) struct Opened {
@@ -49,6 +49,7 @@ pub(super) struct Opened {
     pub(super) data: File,
     pub(super) lock: File,
     pub(super) meta: Meta,
+    pub(super) mark: Mark,
 }
 
 /// Why a directory can't be opened as a store.
@@ -62,6 +63,15 @@ pub enum OpenError {
     NewerFormat(u32),
     /// What is there is not what was written. The text says what was found.
     Damaged(PathBuf, String),
+    /// It is older than what it has promised: commits are lost, and with them, maybe, revocations.
+    Behind {
+        /// The store's directory.
+        dir: PathBuf,
+        /// A revision that was durable once.
+        promised: Revision,
+        /// The newest revision that is there.
+        found: Revision,
+    },
     /// The operating system gave no random bytes for the store's id.
     NoRandomness,
     /// No thread could be started.
@@ -79,6 +89,7 @@ pub(super) fn open(dir: &Path) -> Result<Opened, OpenError> {
         Some(meta) => meta,
         None => create(&db, &data, dir)?,
     };
+    let mark = Mark::new(dir, meta).map_err(at(dir))?;
     tracing::info!(
         store.dir = %dir.display(),
         store.created = found.is_none(),
@@ -92,6 +103,7 @@ pub(super) fn open(dir: &Path) -> Result<Opened, OpenError> {
         data,
         lock,
         meta,
+        mark,
     })
 }
 
@@ -160,18 +172,25 @@ fn parent(path: &Path) -> &Path {
 // === sled ===
 
 /// sled, and the store's own record if there is one. A damaged or left-over snapshot stops sled, but it only saves it from
-/// reading its log, so what there is of them is set aside for a second attempt.
+/// reading its log, so what there is of them is set aside for a second attempt. If that fails too, all is put back.
 fn recover(dir: &Path) -> Result<(::sled::Db, Option<Meta>), OpenError> {
-    match attempt(dir) {
-        Err(OpenError::Damaged(_, what)) if set_snapshots_aside(dir)? => {
-            tracing::warn!(
-                store.dir = %dir.display(),
-                "sled could not open the store ({what}): set its snapshots aside and try once more"
-            );
-            attempt(dir)
-        }
-        outcome => outcome,
+    let what = match attempt(dir) {
+        Err(OpenError::Damaged(_, what)) => what,
+        outcome => return outcome,
+    };
+    let Some(aside) = Aside::move_snapshots(dir).map_err(at(dir))? else {
+        return Err(OpenError::Damaged(dir.to_owned(), what));
+    };
+    tracing::warn!(
+        store.dir = %dir.display(),
+        "sled could not open the store ({what}): set its snapshots aside to try once more"
+    );
+    let outcome = attempt(dir);
+    match &outcome {
+        Ok(_) => aside.keep().map_err(at(dir))?,
+        Err(_) => aside.put_back(dir).map_err(at(dir))?,
     }
+    outcome
 }
 
 /// sled panics on some kinds of damage, and shows some only at the first read.
@@ -199,12 +218,22 @@ fn attempt(dir: &Path) -> Result<(::sled::Db, Option<Meta>), OpenError> {
         Ok(Err(_)) => return Err(damaged("a page or a snapshot is corrupt")),
         Err(_) => return Err(damaged("sled panicked on what it found")),
     };
-    match meta.map(|bytes| Meta::decode(&bytes)).transpose() {
-        Ok(None) if !empty => Err(damaged("there are records, but not the store's own")),
-        Ok(meta) => Ok((db, meta)),
-        Err(MetaError::Newer(format)) => Err(OpenError::NewerFormat(format)),
-        Err(MetaError::Damaged) => Err(damaged("the store's own record is damaged")),
+    let meta = match meta.map(|bytes| Meta::decode(&bytes)).transpose() {
+        Ok(None) if !empty => return Err(damaged("there are records, but not the store's own")),
+        Ok(meta) => meta,
+        Err(MetaError::Newer(format)) => return Err(OpenError::NewerFormat(format)),
+        Err(MetaError::Damaged) => return Err(damaged("the store's own record is damaged")),
+    };
+    if let Some(mark) = Mark::read(dir).map_err(at(dir))?
+        && meta.is_none_or(|meta| meta.id != mark.id || meta.head < mark.head)
+    {
+        return Err(OpenError::Behind {
+            dir: dir.to_owned(),
+            promised: mark.head,
+            found: meta.map_or(Revision(0), |meta| meta.head),
+        });
     }
+    Ok((db, meta))
 }
 
 /// Waits until no sled of this process holds its file, as its threads do for a moment after it was dropped; `false` if one
@@ -218,30 +247,6 @@ pub(super) fn wait_until_released(data: &File) -> bool {
         thread::sleep(RELEASE_CHECK);
     }
     flock(data, FlockOperation::Unlock).is_ok()
-}
-
-/// Renames sled's snapshots so that it no longer finds them; whether there were any.
-fn set_snapshots_aside(dir: &Path) -> Result<bool, OpenError> {
-    let mut any = false;
-    for entry in fs::read_dir(dir).map_err(at(dir))? {
-        let entry = entry.map_err(at(dir))?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if !name.starts_with(SNAPSHOT_PREFIX) {
-            continue;
-        }
-        let unused = (0..u32::MAX)
-            .map(|n| dir.join(format!("{ASIDE_PREFIX}{n}.{name}")))
-            .find(|path| !path.exists());
-        if let Some(aside) = unused {
-            fs::rename(entry.path(), &aside).map_err(at(&aside))?;
-            any = true;
-        }
-    }
-    if any {
-        sync_directory(dir)?;
-    }
-    Ok(any)
 }
 
 /// Gives an empty store its id.
@@ -282,6 +287,18 @@ impl fmt::Display for OpenError {
                 f,
                 "the store in {} is damaged ({what}): restore it from a backup",
                 dir.display()
+            ),
+            OpenError::Behind {
+                dir,
+                promised,
+                found,
+            } => write!(
+                f,
+                "the store in {} has lost commits: it was at revision {} and is at {} now. Restore it from a backup; to go on \
+                 without them, remove its file {MARK_FILE}",
+                dir.display(),
+                promised.0,
+                found.0
             ),
             OpenError::NoRandomness => f.write_str("the operating system gives no random bytes"),
             OpenError::Thread(error) => write!(f, "no thread could be started: {error}"),

@@ -206,6 +206,99 @@ async fn a_damaged_snapshot_is_set_aside_and_nothing_is_lost() {
 }
 
 #[tokio::test]
+async fn a_log_that_was_cut_is_refused_and_left_as_it_is() {
+    let dir = tempdir().unwrap();
+    let store = open(dir.path());
+    for number in 0..300 {
+        store
+            .commit(vec![], vec![put(&number.to_string(), &[b'v'; 4000])])
+            .await
+            .unwrap();
+    }
+    store.close().await;
+    open(dir.path()).close().await;
+    let data = dir.path().join("db");
+    let length = fs::metadata(&data).unwrap().len() / 2;
+    fs::OpenOptions::new()
+        .write(true)
+        .open(&data)
+        .unwrap()
+        .set_len(length)
+        .unwrap();
+    let before = (fs::read(&data).unwrap(), snapshots(dir.path()));
+    assert!(!before.1.is_empty());
+    for _ in 0..2 {
+        let error = refused(dir.path());
+        assert!(
+            matches!(error, OpenError::Damaged(..) | OpenError::Behind { .. }),
+            "{error:?}"
+        );
+        assert!(
+            (fs::read(&data).unwrap(), snapshots(dir.path())) == before,
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_behind_its_mark_is_refused_and_says_how_far() {
+    let (dir, older) = (tempdir().unwrap(), tempdir().unwrap());
+    let store = open(dir.path());
+    store.commit(vec![], vec![put("a", b"1")]).await.unwrap();
+    store.close().await;
+    for name in ["conf", "db"] {
+        fs::copy(dir.path().join(name), older.path().join(name)).unwrap();
+    }
+    let store = open(dir.path());
+    store
+        .commit(vec![], vec![Change::Delete(b"a".to_vec())])
+        .await
+        .unwrap();
+    store.close().await;
+    fs::copy(
+        dir.path().join(mark::MARK_FILE),
+        older.path().join(mark::MARK_FILE),
+    )
+    .unwrap();
+    fs::create_dir(older.path().join("blobs")).unwrap();
+
+    let error = refused(older.path());
+    let OpenError::Behind {
+        promised, found, ..
+    } = error
+    else {
+        panic!("{error:?}");
+    };
+    assert_eq!((promised, found), (Revision(2), Revision(1)));
+    // As the error says, it can be overruled.
+    fs::remove_file(older.path().join(mark::MARK_FILE)).unwrap();
+    assert_eq!(open(older.path()).head().await, Ok(Revision(1)));
+}
+
+#[tokio::test]
+async fn a_directory_that_lost_its_log_is_not_taken_for_a_new_store() {
+    let dir = tempdir().unwrap();
+    open(dir.path()).close().await;
+    for path in snapshots(dir.path()).iter().chain([&dir.path().join("db")]) {
+        fs::remove_file(path).unwrap();
+    }
+    let error = refused(dir.path());
+    assert!(matches!(error, OpenError::Behind { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_mark_that_cant_be_read_does_not_stop_the_start() {
+    let dir = tempdir().unwrap();
+    open(dir.path()).close().await;
+    fs::write(dir.path().join(mark::MARK_FILE), b"").unwrap();
+    open(dir.path()).close().await;
+    assert!(
+        mark::Mark::read(dir.path()).unwrap().is_some(),
+        "and it is written again"
+    );
+}
+
+#[tokio::test]
 async fn a_snapshot_that_was_left_half_written_does_not_stop_the_start() {
     let dir = tempdir().unwrap();
     let store = open(dir.path());

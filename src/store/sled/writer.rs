@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     batch::{Batch, Refusal, read, scan},
     envelope::Meta,
+    mark::Mark,
     open::{Opened, wait_until_released},
     shared::{Shared, start_watchdog},
 };
@@ -71,6 +72,7 @@ struct Writer {
     /// Held as long as sled may touch the directory.
     lock: File,
     meta: Meta,
+    mark: Mark,
     follower: Box<dyn Follower>,
     shared: Arc<Shared>,
 }
@@ -97,6 +99,7 @@ pub(super) fn start(
         data: opened.data,
         lock: opened.lock,
         meta: opened.meta,
+        mark: opened.mark,
         follower,
         shared: Arc::clone(shared),
     };
@@ -176,7 +179,9 @@ impl Writer {
             // Whoever no longer waits doesn't want to know.
             let _ = answer.send(outcome);
         }
-        Ok(())
+        self.mark
+            .keep(self.meta)
+            .map_err(|error| Fatal(format!("the mark's sync failed: {error}")))
     }
 
     /// Returns when the batch is on disk. `flush` alone does not sync.
@@ -244,12 +249,14 @@ impl Writer {
             lock,
             follower,
             shared,
-            ..
+            meta,
+            mut mark,
         } = self;
         let end = catch_unwind(AssertUnwindSafe(|| {
             drop(follower);
             drop(db);
-            data.sync_data()
+            data.sync_data()?;
+            mark.write(meta)
         }));
         match end {
             Ok(Ok(())) => {}
