@@ -48,6 +48,7 @@ every_engine! {
     a_scan_is_in_key_order_and_keeps_to_its_prefix,
     a_scan_goes_on_after_a_key_and_stops_at_its_limit,
     a_get_answers_in_the_order_asked_and_as_of_one_revision,
+    what_is_asked_after_a_commit_sees_it,
     the_follower_sees_each_commit_whole_and_before_its_answer,
     a_load_hands_over_what_is_stored_before_it_returns,
     slices_loaded_under_commits_miss_nothing_and_are_never_stale,
@@ -470,6 +471,33 @@ async fn a_get_answers_in_the_order_asked_and_as_of_one_revision(engine: Engine)
         assert_eq!(a.mod_revision, b.mod_revision);
     }
     writer.await.unwrap();
+}
+
+async fn what_is_asked_after_a_commit_sees_it(engine: Engine) {
+    let store = &engine.store;
+    for number in 1..=20 {
+        let value = number.to_string();
+        // Polled in this order, so asked in this order, and all before the first answer.
+        let (first, found, scanned, loaded, second) = tokio::join!(
+            store.commit(vec![], vec![put("a", &value)]),
+            store.get(vec![key("a")]),
+            store.scan(vec![], None, 9),
+            store.load(Load::One(key("a"))),
+            store.commit(vec![], vec![put("b", "")]),
+        );
+        let first = first.unwrap();
+        assert_eq!(second, Ok(Revision(first.0 + 1)));
+        assert_eq!(loaded, Ok(()));
+        let loaded = engine.seen.lock().unwrap().loads.pop().unwrap().1.remove(0);
+        for record in [
+            found.unwrap().remove(0).unwrap(),
+            scanned.unwrap().remove(0),
+            loaded,
+        ] {
+            assert_eq!(record.mod_revision, first);
+        }
+    }
+    assert_eq!(engine.seen.lock().unwrap().wrong_loads, 0);
 }
 
 // === the follower ===

@@ -113,12 +113,12 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner) = working.then(Instant::now);
     }
 
-    fn has_stalled(&self) -> bool {
+    fn has_stalled(&self, limit: Duration) -> bool {
         let since = *self
             .working_since
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        since.is_some_and(|since| since.elapsed() > STALL_LIMIT)
+        since.is_some_and(|since| since.elapsed() > limit)
     }
 }
 
@@ -142,11 +142,41 @@ fn watch(shared: &Weak<Shared>) {
         if !shared.is_running() {
             return;
         }
-        if shared.has_stalled() {
+        if shared.has_stalled(STALL_LIMIT) {
             shared.fail(format!(
                 "the writer has hung for {} s",
                 STALL_LIMIT.as_secs()
             ));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_work_that_takes_too_long_is_a_stall() {
+        let shared = Shared::new(Revision(0));
+        assert!(
+            !shared.has_stalled(Duration::ZERO),
+            "an idle writer may idle"
+        );
+        shared.set_working(true);
+        thread::sleep(Duration::from_millis(2));
+        assert!(shared.has_stalled(Duration::from_millis(1)));
+        assert!(!shared.has_stalled(STALL_LIMIT));
+        shared.set_working(false);
+        assert!(!shared.has_stalled(Duration::ZERO));
+    }
+
+    #[tokio::test]
+    async fn the_first_end_counts() {
+        let shared = Shared::new(Revision(0));
+        shared.fail("the disk is gone".to_owned());
+        shared.stop();
+        shared.fail("and so on".to_owned());
+        assert_eq!(shared.failure().await, "the disk is gone");
+        assert_eq!(shared.head(), Err(StoreError::Failed));
     }
 }

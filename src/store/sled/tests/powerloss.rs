@@ -17,6 +17,13 @@ use super::*;
 
 /// Tells the victim which directory is its own.
 const VICTIM_DIR: &str = "TOKEN_AUTHORITY_VICTIM_DIR";
+/// How it is run.
+const VICTIM_ARGS: [&str; 4] = [
+    "--exact",
+    "store::sled::tests::powerloss::victim",
+    "--ignored",
+    "--nocapture",
+];
 /// Commits that the victim has on their way at once.
 const COMMITTERS: u64 = 8;
 /// Promises after which it is killed.
@@ -56,12 +63,7 @@ impl Disk {
     /// Starts a process that commits to `data`.
     fn start(&self, settings: &[(&str, &str)]) -> Child {
         Command::new(env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "store::sled::tests::powerloss::victim",
-                "--ignored",
-                "--nocapture",
-            ])
+            .args(VICTIM_ARGS)
             .env(VICTIM_DIR, self.path("data"))
             .env("LD_PRELOAD", self.path("powerloss.so"))
             .env("POWERLOSS_DIR", self.path("data"))
@@ -89,7 +91,7 @@ impl Disk {
         promises
     }
 
-    /// Which of the promises are not on the disk, once the power is back.
+    /// How many of the promises are not on the disk, once the power is back.
     async fn lost(&self, promises: &[String]) -> usize {
         let after = self.path("after");
         let mut tool = Command::new(self.path("powerloss"));
@@ -100,26 +102,31 @@ impl Disk {
                 .unwrap()
                 .success()
         );
-        let store = open(&after);
-        let stored = store.scan(vec![], None, usize::MAX).await.unwrap();
-        for record in &stored {
-            assert_eq!(record.value, record.key.repeat(10), "never half of it");
-        }
-        assert_eq!(
-            store.head().await.unwrap().0 * 2,
-            stored.len() as u64,
-            "two records each"
-        );
-        store
-            .commit(vec![], vec![put("and on", b"")])
-            .await
-            .unwrap();
-        let names: Vec<&[u8]> = stored.iter().map(|record| record.key.as_slice()).collect();
-        promises
-            .iter()
-            .filter(|name| names.binary_search(&name.as_bytes()).is_err())
-            .count()
+        lost_in(&after, promises).await
     }
+}
+
+/// How many of the promises are not in this directory. What is there must be whole, and the store must go on.
+async fn lost_in(dir: &Path, promises: &[String]) -> usize {
+    let store = open(dir);
+    let stored = store.scan(vec![], None, usize::MAX).await.unwrap();
+    for record in &stored {
+        assert_eq!(record.value, record.key.repeat(10), "never half of it");
+    }
+    assert_eq!(
+        store.head().await.unwrap().0 * 2,
+        stored.len() as u64,
+        "two records each"
+    );
+    store
+        .commit(vec![], vec![put("and on", b"")])
+        .await
+        .unwrap();
+    let names: Vec<&[u8]> = stored.iter().map(|record| record.key.as_slice()).collect();
+    promises
+        .iter()
+        .filter(|name| names.binary_search(&name.as_bytes()).is_err())
+        .count()
 }
 
 /// Commits two records at a time, for ever, and says so after each.
@@ -198,4 +205,34 @@ async fn a_sync_that_fails_is_the_end_and_nothing_is_promised_after_it() {
         "{reason}"
     );
     assert_eq!(disk.lost(&promises).await, 0);
+}
+
+/// A limit on the size of files stands for the end of the disk.
+#[tokio::test]
+async fn a_full_disk_is_the_end_and_nothing_promised_is_lost() {
+    let files = tempdir().unwrap();
+    let data = files.path().join("data");
+    let mut victim = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 4096; exec \"$@\"", "sh"])
+        .arg(env::current_exe().unwrap())
+        .args(VICTIM_ARGS)
+        .env(VICTIM_DIR, &data)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut promises, mut reason) = (Vec::new(), None);
+    for line in BufReader::new(victim.stdout.take().unwrap())
+        .lines()
+        .map_while(Result::ok)
+    {
+        promises.extend(line.strip_suffix(END).map(str::to_owned));
+        if line.starts_with("failed: ") {
+            reason = Some(line);
+        }
+    }
+    assert!(victim.wait().unwrap().success());
+    let reason = reason.expect("it says why");
+    assert!(reason.contains("sled could not"), "{reason}");
+    assert!(!promises.is_empty());
+    assert_eq!(lost_in(&data, &promises).await, 0);
 }
