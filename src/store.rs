@@ -206,6 +206,20 @@ impl fmt::Debug for Change {
     }
 }
 
+// === impl Load ===
+
+impl Load {
+    /// Where it ended, if there may be more: the last key of a slice that holds as many records as it may.
+    fn end(&self, records: &[Record]) -> Option<Key> {
+        match self {
+            Load::Slice { limit, .. } if records.len() == *limit => {
+                records.last().map(|record| record.key.clone())
+            }
+            Load::Slice { .. } | Load::One(_) => None,
+        }
+    }
+}
+
 // === impl StoreError ===
 
 impl fmt::Display for StoreError {

@@ -487,7 +487,7 @@ async fn what_is_asked_after_a_commit_sees_it(engine: Engine) {
         );
         let first = first.unwrap();
         assert_eq!(second, Ok(Revision(first.0 + 1)));
-        assert_eq!(loaded, Ok(()));
+        assert_eq!(loaded, Ok(None));
         let loaded = engine.seen.lock().unwrap().loads.pop().unwrap().1.remove(0);
         for record in [
             found.unwrap().remove(0).unwrap(),
@@ -552,13 +552,15 @@ async fn a_load_hands_over_what_is_stored_before_it_returns(engine: Engine) {
         limit: 2,
     };
     let loads = [
-        (slice(None), vec!["p1", "p2"]),
-        (slice(Some("p2")), vec!["p3"]),
-        (Load::One(key("q")), vec!["q"]),
-        (Load::One(key("none")), vec![]),
+        (slice(None), vec!["p1", "p2"], Some(key("p2"))),
+        (slice(Some("p1")), vec!["p2", "p3"], Some(key("p3"))),
+        (slice(Some("p2")), vec!["p3"], None),
+        (slice(Some("p3")), vec![], None),
+        (Load::One(key("q")), vec!["q"], None),
+        (Load::One(key("none")), vec![], None),
     ];
-    for (load, names) in loads {
-        engine.store.load(load.clone()).await.unwrap();
+    for (load, names, end) in loads {
+        assert_eq!(engine.store.load(load.clone()).await, Ok(end));
         let mut seen = engine.seen.lock().unwrap();
         let (answered, records) = seen.loads.pop().expect("seen before the answer");
         assert_eq!(answered, load);

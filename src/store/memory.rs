@@ -109,7 +109,7 @@ impl Store for MemoryStore {
         Ok(revision)
     }
 
-    async fn load(&self, load: Load) -> Result<(), StoreError> {
+    async fn load(&self, load: Load) -> Result<Option<Key>, StoreError> {
         let mut state = self.state()?;
         let records = match &load {
             Load::Slice {
@@ -119,8 +119,9 @@ impl Store for MemoryStore {
             } => state.scan(prefix, after.as_ref(), *limit),
             Load::One(key) => state.records.get(key).cloned().into_iter().collect(),
         };
+        let end = load.end(&records);
         state.follower.loaded(&load, records);
-        Ok(())
+        Ok(end)
     }
 
     async fn failed(&self) -> String {

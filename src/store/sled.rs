@@ -131,7 +131,7 @@ impl Store for SledStore {
 
     /// A slice waits for room: whoever loads asks for the next slice when it has this one, so only one waits. A single key is
     /// refused when the queue is full: anybody may cause such a load.
-    async fn load(&self, load: Load) -> Result<(), StoreError> {
+    async fn load(&self, load: Load) -> Result<Option<Key>, StoreError> {
         if matches!(load, Load::One(_)) {
             return self
                 .ask(|answer| Call::Read(Read::Load { load, answer }))

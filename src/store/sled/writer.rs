@@ -57,7 +57,7 @@ pub(super) enum Read {
     },
     Load {
         load: Load,
-        answer: Answer<()>,
+        answer: Answer<Option<Key>>,
     },
 }
 
@@ -220,11 +220,12 @@ impl Writer {
                 answer,
             } => reply(answer, scan(&self.db, &prefix, after.as_ref(), limit)),
             Read::Load { load, answer } => {
-                let found = self.find(&load);
-                reply(
-                    answer,
-                    found.map(|records| self.follower.loaded(&load, records)),
-                )
+                let loaded = self.find(&load).map(|records| {
+                    let end = load.end(&records);
+                    self.follower.loaded(&load, records);
+                    end
+                });
+                reply(answer, loaded)
             }
         }
     }
