@@ -32,8 +32,8 @@ use super::{
     admissible,
 };
 
-/// Calls that wait for the writer at most; beyond, they are refused as [`StoreError::Busy`]. Four full batches: a second or
-/// less of waiting on a disk that syncs four times a second, and under 20 MiB even if each call carries the largest value.
+/// Calls that wait for the writer at most; beyond, they are refused as [`StoreError::Busy`]. Four full batches: a second of
+/// waiting on a disk that syncs only four times a second, and some 50 MiB if each is a commit of three of the largest values.
 const QUEUE_CALLS: usize = 4 * writer::BATCH_CALLS;
 
 /// A store in a directory of its own.
