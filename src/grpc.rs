@@ -1,8 +1,67 @@
-//! gRPC: speaks.
+//! gRPC speaks: it converts, finds out who calls, and gives each error its code. What anything means is the authority's.
+
+mod admin;
 pub mod codec;
 pub mod context;
+mod convert;
+mod directory;
 pub mod health;
+pub mod identity;
 pub mod method;
 pub mod reflection;
 pub mod routes;
 pub mod status;
+mod verify;
+
+use prost::Message;
+use ring::digest::{SHA256, digest};
+use tonic::{Request, Status};
+
+use crate::authority::Caller;
+use crate::authority::error::{Error, Reason};
+use crate::authority::moment::{Moment, Now};
+use crate::authority::transaction::{Call, RequestKey};
+use crate::clock::Clock;
+use context::CallContext;
+use identity::Identity;
+
+/// The time of a call.
+fn now(clock: &Clock) -> Now {
+    Now {
+        time: Moment(clock.now()),
+        mark: clock.mark().map(Moment),
+    }
+}
+
+/// The caller of an RPC that demands one, and the message.
+fn asked<T>(request: Request<T>) -> Result<(Caller, T), Status> {
+    let (_, mut extensions, message) = request.into_parts();
+    let caller = extensions
+        .remove::<Identity>()
+        .and_then(|identity| identity.0);
+    let caller = caller.ok_or_else(|| Error::new(Reason::Internal, "the call has no caller"))?;
+    Ok((caller, message))
+}
+
+/// The call of an RPC that changes something, and the message.
+fn asked_to_change<T: Message>(
+    request: Request<T>,
+    request_id: fn(&T) -> &str,
+) -> Result<(Call, T), Status> {
+    let context = request.extensions().get::<CallContext>().copied();
+    let context = context.ok_or_else(|| Error::new(Reason::Internal, "the call has no context"))?;
+    let (caller, message) = asked(request)?;
+    let request = convert::request_id(request_id(&message))?.map(|id| {
+        let mut payload_hash = [0; 32];
+        payload_hash.copy_from_slice(digest(&SHA256, &message.encode_to_vec()).as_ref());
+        RequestKey { id, payload_hash }
+    });
+    Ok((
+        Call {
+            caller,
+            call_id: context.call_id.to_string(),
+            request,
+        },
+        message,
+    ))
+}

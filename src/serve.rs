@@ -6,6 +6,7 @@
 mod accept;
 mod connection;
 mod gate;
+mod opening;
 mod shell;
 mod tls;
 mod workers;
@@ -16,22 +17,27 @@ use std::io::{self, Write as _};
 use std::net::TcpListener;
 use std::pin::pin;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tonic::service::Routes;
 
-use crate::authority::{self, Authority, StartError, StartOptions};
+use crate::authority::Authority;
+use crate::authority::moment::{Moment, Now};
+use crate::clock::Clock;
 use crate::config::{Config, Settings};
 use crate::grpc::context::MAX_REQUEST_BYTES;
 use crate::grpc::health::Health;
+use crate::grpc::identity::IdentityService;
 use crate::grpc::routes;
 use crate::telemetry;
+use opening::{Open, OpeningError};
 use shell::Shell;
 use tls::TlsError;
 
 /// Exit code for a configuration that is not right, as command-line parsers have it.
 const EXIT_CONFIG: u8 = 2;
+/// How often the mark of time is kept: what a crash can take back of it.
+const UPKEEP: Duration = Duration::from_secs(10);
 
 /// Why the server did not start, or did not go on.
 #[derive(Debug)]
@@ -45,7 +51,7 @@ pub enum ServeError {
     /// Reflection could not read the descriptors.
     Reflection(tonic_reflection::server::Error),
     /// The authority did not start.
-    Start(StartError),
+    Start(OpeningError),
     /// The store can go on no longer.
     Engine(String),
 }
@@ -98,50 +104,74 @@ pub async fn run(
 ) -> Result<(), ServeError> {
     let shell = Shell::start(&config, listener).await?;
     let mut shutdown = pin!(shutdown);
-    let opened = tokio::select! {
-        opened = authority::start(start_options(&config)) => opened.map_err(ServeError::Start)?,
+    let open = tokio::select! {
+        open = opening::open(&config) => open.map_err(ServeError::Start)?,
         () = &mut shutdown => return Ok(()),
+    };
+    let Open { authority, clock } = &open;
+    let guard = |routes| {
+        IdentityService::new(
+            routes,
+            authority.clone(),
+            clock.clone(),
+            config.verify_anonymous,
+        )
     };
     shell
         .let_in(
-            || routes::routes(opened.clone(), MAX_REQUEST_BYTES),
-            |routes| guarded(&opened, routes),
+            || routes::routes(authority, clock, MAX_REQUEST_BYTES),
+            guard,
         )
         .await?;
 
     let failure = tokio::select! {
         () = &mut shutdown => None,
-        reason = opened.failed() => Some(reason),
-        () = ready_when_loaded(&opened, shell.health()) => None,
+        reason = authority.failed() => Some(ServeError::Engine(reason)),
+        error = settle(&config, &open, shell.health()) => Some(error),
+        () = keep_up(authority, clock) => None,
     };
-    if let Some(reason) = failure {
+    if let Some(error) = failure {
         shell.abandon().await;
-        return Err(ServeError::Engine(reason));
+        return Err(error);
     }
     shell.stop(config.drain_wait, config.drain_timeout).await;
-    close(&opened).await
+    close(authority).await
 }
 
-/// What calls go to, behind the layer of contexts: the handlers, and whatever stands before them.
-fn guarded(authority: &Arc<Authority>, routes: Routes) -> Routes {
-    // HERE: `grpc::identity::IdentityLayer::new(authority.clone()).layer(routes)`; any `Calls` will do as the type.
-    let _ = authority;
-    routes
-}
-
-fn start_options(config: &Config) -> StartOptions {
-    StartOptions {
-        data_dir: config.data_dir.clone(),
-        root_key_file: config.root_key_file.clone(),
-        bootstrap_token_file: config.bootstrap_token_file.clone(),
+/// Loads all tokens, makes the first operator, and tells that lists are whole. Returns only if that fails.
+async fn settle(config: &Config, open: &Open, health: &Health) -> ServeError {
+    let loaded = open
+        .authority
+        .load_tokens()
+        .await
+        .map_err(OpeningError::Authority);
+    let settled = match loaded {
+        Ok(()) => opening::ensure_operator(config, open).await,
+        Err(error) => Err(error),
+    };
+    match settled {
+        Ok(()) => {
+            health.admin_ready().await;
+            std::future::pending().await
+        }
+        Err(error) => ServeError::Start(error),
     }
 }
 
-/// Tells that lists are whole once they are; never returns.
-async fn ready_when_loaded(authority: &Authority, health: &Health) {
-    authority.loaded().await;
-    health.admin_ready().await;
-    std::future::pending::<()>().await;
+/// Keeps the mark of time, and removes what is out of date; never returns.
+async fn keep_up(authority: &Authority, clock: &Clock) {
+    let mut interval = tokio::time::interval(UPKEEP);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        let now = Now {
+            time: Moment(clock.now()),
+            mark: clock.mark().map(Moment),
+        };
+        if let Err(error) = authority.sweep(now).await {
+            tracing::warn!(error = %error, "upkeep did not succeed; it is tried again");
+        }
+    }
 }
 
 /// Carries out what was asked before. A store that fails even now is no success.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use prost::Message as _;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -41,6 +42,17 @@ pub fn status(error: Error) -> Status {
         details.set_retry_info(Some(after));
     }
     Status::with_error_details(code, error.message, details)
+}
+
+/// The error as an item of a batch carries it.
+#[must_use]
+pub fn as_item(error: Error) -> tonic_types::pb::Status {
+    let status = status(error);
+    tonic_types::pb::Status::decode(status.details()).unwrap_or_else(|_| tonic_types::pb::Status {
+        code: status.code().into(),
+        message: status.message().to_owned(),
+        details: Vec::new(),
+    })
 }
 
 /// An error with no more than a reason and a sentence.

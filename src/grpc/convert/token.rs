@@ -1,0 +1,432 @@
+//! Tokens and audit events.
+
+use super::{
+    Clear, apis, cidrs, description, display_name, known, moment, permissions, pin, required_name,
+    texts, timestamp,
+};
+use crate::authority::audit::AuditEvent;
+use crate::authority::change::{
+    ExtendToken, Extension, ResumeToken, RevokeToken, SuspendToken, UpdateToken,
+};
+use crate::authority::error::{Error, Faults};
+use crate::authority::issue::CreateToken;
+use crate::authority::keyspace::Versioned;
+use crate::authority::list::{TokenFilter, TokenState};
+use crate::authority::moment::{Lifetime, Until};
+use crate::authority::name::{self as names, MAX_DESCRIPTION_BYTES, MAX_DISPLAY_NAME_BYTES, Name};
+use crate::authority::permission::PermissionSet;
+use crate::authority::secret::TokenId;
+use crate::authority::token::{
+    AccessRight, Grant, Revocation, RevocationReason, Suspension, Token, TokenKind,
+};
+use crate::proto::v1;
+use crate::store::Revision;
+
+pub(in crate::grpc) fn create_token(
+    message: v1::CreateTokenRequest,
+    library: Name,
+) -> Result<CreateToken, Error> {
+    let v1::CreateTokenRequest {
+        library: _,
+        user,
+        display_name: short,
+        description: reason,
+        expire_time,
+        lifetime,
+        not_before,
+        suspended,
+        department,
+        user_type,
+        access_right: right,
+        permissions: listed,
+        apis: api_names,
+        allowed_cidrs,
+        request_id: _,
+    } = message;
+    let mut faults = Faults::default();
+    let user = required_name(&mut faults, "user", &user);
+    if short.is_empty() && reason.is_empty() {
+        faults.add(
+            "display_name",
+            "must be there unless there is a description",
+        );
+    }
+    let until = match (expire_time, lifetime.as_str()) {
+        (None, "") => None,
+        (None, text) => faults.take("lifetime", Until::parse(text)),
+        (Some(end), "") => faults.take("expire_time", moment(end).map(Until::Moment)),
+        (Some(_), _) => {
+            faults.add("lifetime", "must not be given together with expire_time");
+            None
+        }
+    };
+    let (display_name, description) = (
+        display_name(&mut faults, &short),
+        description(&mut faults, "description", &reason),
+    );
+    let not_before = not_before.and_then(|start| faults.take("not_before", moment(start)));
+    let pin = pin(&mut faults, &department, &user_type);
+    let access_right = access_right(&mut faults, right);
+    let permissions = permissions(&mut faults, &listed);
+    let apis = apis(&mut faults, "apis", &api_names);
+    let allowed_cidrs = cidrs(&mut faults, &allowed_cidrs);
+    faults.check()?;
+    Ok(CreateToken {
+        library,
+        user: user.ok_or_else(|| Error::invalid("user", "must be given"))?,
+        display_name,
+        description,
+        until,
+        not_before,
+        suspended,
+        pin,
+        access_right,
+        permissions,
+        apis,
+        allowed_cidrs,
+    })
+}
+
+pub(in crate::grpc) fn update_token(message: v1::UpdateTokenRequest) -> Result<UpdateToken, Error> {
+    const CLEARABLE: [&str; 6] = [
+        "display_name",
+        "description",
+        "user_type",
+        "permissions",
+        "apis",
+        "allowed_cidrs",
+    ];
+    let v1::UpdateTokenRequest {
+        token_id: id,
+        display_name,
+        description,
+        expire_time,
+        department,
+        user_type,
+        access_right: right,
+        permissions: listed,
+        apis: api_names,
+        allowed_cidrs: networks,
+        clear,
+        etag,
+        request_id: _,
+    } = message;
+    let mut faults = Faults::default();
+    let clear = Clear(&clear);
+    clear.check(&mut faults, &CLEARABLE);
+    let display_name = clear.text(&mut faults, "display_name", display_name);
+    let description = clear.text(&mut faults, "description", description);
+    let display_name = display_name
+        .and_then(|text| faults.take("display_name", names::text(&text, MAX_DISPLAY_NAME_BYTES)));
+    let description = description
+        .and_then(|text| faults.take("description", names::text(&text, MAX_DESCRIPTION_BYTES)));
+    let expire_time = expire_time.and_then(|end| faults.take("expire_time", moment(end)));
+    let new_pin = match (department, user_type, clear.has("user_type")) {
+        (None, None, false) => None,
+        (None, None, true) => Some(None),
+        (department, user_type, false) => Some(pin(
+            &mut faults,
+            &department.unwrap_or_default(),
+            &user_type.unwrap_or_default(),
+        )),
+        (_, _, true) => {
+            clear.contradicts(&mut faults, "user_type");
+            None
+        }
+    };
+    let access_right = right.and_then(|right| access_right(&mut faults, right));
+    let set = permissions(&mut faults, &listed);
+    let permissions = clear.list(
+        &mut faults,
+        "permissions",
+        &listed,
+        set,
+        PermissionSet::default(),
+    );
+    let names = apis(&mut faults, "apis", &api_names);
+    let apis = clear.list(&mut faults, "apis", &api_names, names, Vec::new());
+    let parsed = cidrs(&mut faults, &networks);
+    let allowed_cidrs = clear.list(&mut faults, "allowed_cidrs", &networks, parsed, Vec::new());
+    let id = faults.take("token_id", TokenId::parse(&id));
+    faults.check()?;
+    Ok(UpdateToken {
+        id: id.ok_or_else(|| Error::invalid("token_id", "must be given"))?,
+        display_name,
+        description,
+        expire_time,
+        pin: new_pin,
+        access_right,
+        permissions,
+        apis,
+        allowed_cidrs,
+        etag,
+    })
+}
+
+pub(in crate::grpc) fn extend_token(message: v1::ExtendTokenRequest) -> Result<ExtendToken, Error> {
+    /// An extension for which nothing is given: one calendar year.
+    const DEFAULT_EXTENSION: &str = "1y";
+    let v1::ExtendTokenRequest {
+        token_id: id,
+        extend_by,
+        expire_time,
+        etag,
+        request_id: _,
+    } = message;
+    let mut faults = Faults::default();
+    let by = match (expire_time, extend_by.as_str()) {
+        (None, "") => faults.take(
+            "extend_by",
+            Lifetime::parse(DEFAULT_EXTENSION).map(Extension::By),
+        ),
+        (None, text) => faults.take("extend_by", Lifetime::parse(text).map(Extension::By)),
+        (Some(end), "") => faults.take("expire_time", moment(end).map(Extension::To)),
+        (Some(_), _) => {
+            faults.add("extend_by", "must not be given together with expire_time");
+            None
+        }
+    };
+    let id = faults.take("token_id", TokenId::parse(&id));
+    faults.check()?;
+    match (id, by) {
+        (Some(id), Some(by)) => Ok(ExtendToken { id, by, etag }),
+        _ => Err(Error::invalid("token_id", "must be given")),
+    }
+}
+
+pub(in crate::grpc) fn suspend_token(
+    message: v1::SuspendTokenRequest,
+) -> Result<SuspendToken, Error> {
+    let v1::SuspendTokenRequest {
+        token_id: id,
+        reason,
+        etag,
+        request_id: _,
+    } = message;
+    let mut faults = Faults::default();
+    let reason = description(&mut faults, "reason", &reason);
+    faults.check()?;
+    Ok(SuspendToken {
+        id: token_id(&id)?,
+        reason,
+        etag,
+    })
+}
+
+pub(in crate::grpc) fn resume_token(message: v1::ResumeTokenRequest) -> Result<ResumeToken, Error> {
+    let v1::ResumeTokenRequest {
+        token_id: id,
+        etag,
+        request_id: _,
+    } = message;
+    Ok(ResumeToken {
+        id: token_id(&id)?,
+        etag,
+    })
+}
+
+pub(in crate::grpc) fn revoke_token(message: v1::RevokeTokenRequest) -> Result<RevokeToken, Error> {
+    let v1::RevokeTokenRequest {
+        token_id: id,
+        reason,
+        comment,
+        request_id: _,
+    } = message;
+    let mut faults = Faults::default();
+    let comment = description(&mut faults, "comment", &comment);
+    let reason = match known::<v1::RevocationReason>(&mut faults, "reason", reason) {
+        None | Some(v1::RevocationReason::Unspecified) => RevocationReason::Unspecified,
+        Some(v1::RevocationReason::Compromised) => RevocationReason::Compromised,
+        Some(v1::RevocationReason::Superseded) => RevocationReason::Superseded,
+        Some(v1::RevocationReason::NoLongerNeeded) => RevocationReason::NoLongerNeeded,
+        Some(v1::RevocationReason::OwnerLeft) => RevocationReason::OwnerLeft,
+        Some(v1::RevocationReason::Other) => RevocationReason::Other,
+    };
+    faults.check()?;
+    Ok(RevokeToken {
+        id: token_id(&id)?,
+        reason,
+        comment,
+    })
+}
+
+pub(in crate::grpc) fn token_id(text: &str) -> Result<TokenId, Error> {
+    TokenId::parse(text).map_err(|why| Error::invalid("token_id", why.to_string()))
+}
+
+pub(in crate::grpc) fn token_filter(
+    message: &v1::ListTokensRequest,
+    library: Name,
+) -> Result<TokenFilter, Error> {
+    let v1::ListTokensRequest {
+        library: _,
+        user,
+        show_revoked,
+        page_size: _,
+        page_token: _,
+    } = message;
+    let user = Name::parse_optional(user).map_err(|why| Error::invalid("user", why.to_string()))?;
+    Ok(TokenFilter {
+        library,
+        user,
+        show_revoked: *show_revoked,
+    })
+}
+
+pub(in crate::grpc) fn token(token: &Token, state: TokenState, etag: String) -> v1::Token {
+    let Token {
+        id,
+        kind,
+        library,
+        library_uid: _,
+        user,
+        user_uid: _,
+        issued_by,
+        display_name,
+        description,
+        create_time,
+        not_before,
+        expire_time,
+        suspension,
+        revocation,
+        grant,
+        tag: _,
+    } = token;
+    let Grant {
+        pin,
+        access_right,
+        permissions,
+        apis,
+        allowed_cidrs,
+    } = grant;
+    v1::Token {
+        token_id: id.to_string(),
+        kind: token_kind(*kind).into(),
+        library: library.to_string(),
+        user: user.to_string(),
+        issued_by: issued_by.clone(),
+        display_name: display_name.clone(),
+        description: description.clone(),
+        create_time: Some(timestamp(*create_time)),
+        not_before: not_before.map(timestamp),
+        expire_time: Some(timestamp(*expire_time)),
+        state: token_state(state).into(),
+        suspension: suspension.as_ref().map(show_suspension),
+        revocation: revocation.as_ref().map(show_revocation),
+        department: pin
+            .as_ref()
+            .and_then(|p| p.department.as_ref())
+            .map(Name::to_string)
+            .unwrap_or_default(),
+        user_type: pin
+            .as_ref()
+            .map(|p| p.user_type.to_string())
+            .unwrap_or_default(),
+        access_right: match access_right {
+            AccessRight::Full => v1::AccessRight::Full,
+            AccessRight::ReadOnly => v1::AccessRight::ReadOnly,
+            AccessRight::Custom => v1::AccessRight::Custom,
+        }
+        .into(),
+        permissions: permissions.texts().map(str::to_owned).collect(),
+        apis: texts(apis),
+        allowed_cidrs: texts(allowed_cidrs),
+        etag,
+    }
+}
+
+pub(in crate::grpc) fn audit_event(
+    event: Versioned<AuditEvent>,
+    revision_text: impl Fn(Revision) -> String,
+) -> v1::AuditEvent {
+    let AuditEvent {
+        key: _,
+        time,
+        action,
+        actor,
+        actor_token_id,
+        library,
+        token_id,
+        user,
+        user_type,
+        fields,
+        comment,
+        call_id,
+    } = event.value;
+    v1::AuditEvent {
+        time: Some(timestamp(time)),
+        action,
+        actor,
+        actor_token_id,
+        library,
+        token_id,
+        user,
+        user_type,
+        fields,
+        comment,
+        call_id,
+        revision: revision_text(event.revision),
+    }
+}
+
+pub(super) fn token_kind(kind: TokenKind) -> v1::TokenKind {
+    match kind {
+        TokenKind::Api => v1::TokenKind::Api,
+    }
+}
+
+fn token_state(state: TokenState) -> v1::TokenState {
+    match state {
+        TokenState::Active => v1::TokenState::Active,
+        TokenState::Suspended => v1::TokenState::Suspended,
+        TokenState::NotYetValid => v1::TokenState::NotYetValid,
+        TokenState::Expired => v1::TokenState::Expired,
+        TokenState::Revoked => v1::TokenState::Revoked,
+        TokenState::OwnerDeleted => v1::TokenState::OwnerDeleted,
+    }
+}
+
+fn access_right(faults: &mut Faults, right: i32) -> Option<AccessRight> {
+    match known::<v1::AccessRight>(faults, "access_right", right)? {
+        v1::AccessRight::Unspecified => None,
+        v1::AccessRight::Full => Some(AccessRight::Full),
+        v1::AccessRight::ReadOnly => Some(AccessRight::ReadOnly),
+        v1::AccessRight::Custom => Some(AccessRight::Custom),
+    }
+}
+
+fn show_suspension(suspension: &Suspension) -> v1::Suspension {
+    let Suspension {
+        time,
+        suspended_by,
+        reason,
+    } = suspension;
+    v1::Suspension {
+        time: Some(timestamp(*time)),
+        suspended_by: suspended_by.clone(),
+        reason: reason.clone(),
+    }
+}
+
+fn show_revocation(revocation: &Revocation) -> v1::Revocation {
+    let Revocation {
+        time,
+        reason,
+        revoked_by,
+        comment,
+    } = revocation;
+    v1::Revocation {
+        time: Some(timestamp(*time)),
+        reason: match reason {
+            RevocationReason::Unspecified => v1::RevocationReason::Unspecified,
+            RevocationReason::Compromised => v1::RevocationReason::Compromised,
+            RevocationReason::Superseded => v1::RevocationReason::Superseded,
+            RevocationReason::NoLongerNeeded => v1::RevocationReason::NoLongerNeeded,
+            RevocationReason::OwnerLeft => v1::RevocationReason::OwnerLeft,
+            RevocationReason::Other => v1::RevocationReason::Other,
+        }
+        .into(),
+        revoked_by: revoked_by.clone(),
+        comment: comment.clone(),
+    }
+}

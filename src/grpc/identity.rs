@@ -1,0 +1,300 @@
+//! Who calls: one layer over the whole server that refuses by default. What each RPC demands stands in one table.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{HeaderMap, Request, Response, header};
+use tonic::Status;
+use tonic::body::Body;
+use tower::Service;
+use zeroize::Zeroizing;
+
+use super::context::CallContext;
+use super::status::status;
+use crate::authority::cidr::Address;
+use crate::authority::error::{Error, Reason};
+use crate::authority::permission::Reserved;
+use crate::authority::{Authority, Caller};
+use crate::clock::Clock;
+
+/// What an RPC demands of its caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// Nothing: it tells nothing of what the authority holds.
+    Public,
+    /// A credential with this permission.
+    Demand(Reserved),
+    /// A credential with `tokens:verify`, unless anonymous verification is switched on.
+    Verify,
+}
+
+/// The rule of every RPC, the most frequent first. One that does not stand here is refused.
+pub const RULES: &[(&str, Rule)] = &[
+    ("/tokenauthority.v1.TokenVerify/Verify", Rule::Verify),
+    ("/tokenauthority.v1.TokenVerify/VerifyBatch", Rule::Verify),
+    (
+        "/tokenauthority.v1.TokenAdmin/CreateToken",
+        Rule::Demand(Reserved::TokensAdmin),
+    ),
+    (
+        "/tokenauthority.v1.TokenAdmin/GetToken",
+        Rule::Demand(Reserved::TokensAdmin),
+    ),
+    (
+        "/tokenauthority.v1.TokenAdmin/ListTokens",
+        Rule::Demand(Reserved::TokensAdmin),
+    ),
+    (
+        "/tokenauthority.v1.TokenAdmin/UpdateToken",
+        Rule::Demand(Reserved::TokensAdmin),
+    ),
+    (
+        "/tokenauthority.v1.TokenAdmin/ExtendToken",
+        Rule::Demand(Reserved::TokensAdmin),
+    ),
+    (
+        "/tokenauthority.v1.TokenAdmin/SuspendToken",
+        Rule::Demand(Reserved::TokensAdmin),
+    ),
+    (
+        "/tokenauthority.v1.TokenAdmin/ResumeToken",
+        Rule::Demand(Reserved::TokensAdmin),
+    ),
+    (
+        "/tokenauthority.v1.TokenAdmin/RevokeToken",
+        Rule::Demand(Reserved::TokensAdmin),
+    ),
+    (
+        "/tokenauthority.v1.TokenAdmin/ListAuditEvents",
+        Rule::Demand(Reserved::TokensAdmin),
+    ),
+    (
+        "/tokenauthority.v1.Directory/CreateLibrary",
+        Rule::Demand(Reserved::DirectoryAdmin),
+    ),
+    (
+        "/tokenauthority.v1.Directory/GetLibrary",
+        Rule::Demand(Reserved::DirectoryRead),
+    ),
+    (
+        "/tokenauthority.v1.Directory/ListLibraries",
+        Rule::Demand(Reserved::DirectoryRead),
+    ),
+    (
+        "/tokenauthority.v1.Directory/UpdateLibrary",
+        Rule::Demand(Reserved::DirectoryAdmin),
+    ),
+    (
+        "/tokenauthority.v1.Directory/DeleteLibrary",
+        Rule::Demand(Reserved::DirectoryAdmin),
+    ),
+    (
+        "/tokenauthority.v1.Directory/CreateUserType",
+        Rule::Demand(Reserved::DirectoryAdmin),
+    ),
+    (
+        "/tokenauthority.v1.Directory/GetUserType",
+        Rule::Demand(Reserved::DirectoryRead),
+    ),
+    (
+        "/tokenauthority.v1.Directory/ListUserTypes",
+        Rule::Demand(Reserved::DirectoryRead),
+    ),
+    (
+        "/tokenauthority.v1.Directory/UpdateUserType",
+        Rule::Demand(Reserved::DirectoryAdmin),
+    ),
+    (
+        "/tokenauthority.v1.Directory/DeleteUserType",
+        Rule::Demand(Reserved::DirectoryAdmin),
+    ),
+    (
+        "/tokenauthority.v1.Directory/CreateUser",
+        Rule::Demand(Reserved::DirectoryAdmin),
+    ),
+    (
+        "/tokenauthority.v1.Directory/GetUser",
+        Rule::Demand(Reserved::DirectoryRead),
+    ),
+    (
+        "/tokenauthority.v1.Directory/ListUsers",
+        Rule::Demand(Reserved::DirectoryRead),
+    ),
+    (
+        "/tokenauthority.v1.Directory/UpdateUser",
+        Rule::Demand(Reserved::DirectoryAdmin),
+    ),
+    (
+        "/tokenauthority.v1.Directory/DeleteUser",
+        Rule::Demand(Reserved::DirectoryAdmin),
+    ),
+    ("/grpc.health.v1.Health/Check", Rule::Public),
+    ("/grpc.health.v1.Health/List", Rule::Public),
+    ("/grpc.health.v1.Health/Watch", Rule::Public),
+    (
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        Rule::Public,
+    ),
+    (
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        Rule::Public,
+    ),
+];
+
+/// Who calls, among the request's extensions. `None` stands for an anonymous verifier, and for nobody else.
+#[derive(Debug, Clone)]
+pub struct Identity(pub Option<Caller>);
+
+/// Authenticates every call before it reaches its handler.
+#[derive(Clone)]
+pub struct IdentityService<S> {
+    inner: S,
+    authority: Arc<Authority>,
+    clock: Arc<Clock>,
+    verify_anonymous: bool,
+}
+
+// === impl IdentityService ===
+
+impl<S> IdentityService<S> {
+    /// Puts the layer over a service.
+    pub fn new(
+        inner: S,
+        authority: Arc<Authority>,
+        clock: Arc<Clock>,
+        verify_anonymous: bool,
+    ) -> Self {
+        IdentityService {
+            inner,
+            authority,
+            clock,
+            verify_anonymous,
+        }
+    }
+}
+
+impl<S, B> Service<Request<B>> for IdentityService<S>
+where
+    S: Service<Request<B>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let path = request.uri().path();
+        let right = match RULES.iter().find(|(known, _)| *known == path) {
+            None => {
+                let refusal = Error::new(
+                    Reason::PermissionDenied,
+                    "this call has no rule that would allow it",
+                );
+                return Box::pin(std::future::ready(Ok(status(refusal).into_http())));
+            }
+            Some((_, Rule::Public)) => return Box::pin(self.inner.call(request)),
+            Some((_, Rule::Demand(right))) => *right,
+            Some((_, Rule::Verify)) if self.verify_anonymous => {
+                request.extensions_mut().insert(Identity(None));
+                return Box::pin(self.inner.call(request));
+            }
+            Some((_, Rule::Verify)) => Reserved::TokensVerify,
+        };
+        let (authority, clock, mut inner) = (
+            self.authority.clone(),
+            self.clock.clone(),
+            self.inner.clone(),
+        );
+        let credential = credential(&request);
+        Box::pin(async move {
+            let caller = match credential {
+                Ok((token, address)) => {
+                    authority
+                        .authenticate(&token, right, address, super::now(&clock).time)
+                        .await
+                }
+                Err(error) => Err(error),
+            };
+            match caller {
+                Ok(caller) => {
+                    request.extensions_mut().insert(Identity(Some(caller)));
+                    inner.call(request).await
+                }
+                Err(error) => Ok(status(error).into_http()),
+            }
+        })
+    }
+}
+
+/// The token that a call presents, and where it comes from.
+fn credential<B>(request: &Request<B>) -> Result<(Zeroizing<String>, Address), Error> {
+    let context = request.extensions().get::<CallContext>();
+    let context = context.ok_or_else(|| Error::new(Reason::Internal, "the call has no context"))?;
+    let token = bearer(request.headers()).ok_or_else(|| {
+        Error::new(
+            Reason::CredentialMissing,
+            "send the metadata `authorization: Bearer <token>`, once, with one space between the two",
+        )
+    })?;
+    Ok((Zeroizing::new(token.to_owned()), Address::new(context.peer)))
+}
+
+/// The one form of a credential: a single `authorization`, `Bearer`, one space, the token (RFC 6750, section 2.1; the scheme
+/// is compared without case, as RFC 9110, section 11.1 has it).
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    let (only, None) = (all.next()?, all.next()) else {
+        return None;
+    };
+    let (scheme, token) = only.to_str().ok()?.split_once(' ')?;
+    let sound = scheme.eq_ignore_ascii_case("Bearer") && !token.is_empty() && !token.contains(' ');
+    sound.then_some(token)
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        status(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn credential(values: &[&str]) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(header::AUTHORIZATION, value.parse().unwrap());
+        }
+        bearer(&headers).map(str::to_owned)
+    }
+
+    #[test]
+    fn a_credential_has_one_form() {
+        assert_eq!(credential(&["Bearer tka_x"]).as_deref(), Some("tka_x"));
+        assert_eq!(credential(&["bearer tka_x"]).as_deref(), Some("tka_x"));
+        for bad in [
+            "",
+            "Bearer",
+            "Bearer ",
+            "Bearer  tka_x",
+            "Bearer tka_x ",
+            "Basic tka_x",
+            "tka_x",
+            "Bearer\ttka_x",
+            "Token tka_x",
+        ] {
+            assert_eq!(credential(&[bad]), None, "{bad:?}");
+        }
+        assert_eq!(credential(&["Bearer tka_x", "Bearer tka_y"]), None);
+        assert_eq!(credential(&[]), None);
+    }
+}

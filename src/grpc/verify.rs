@@ -1,0 +1,100 @@
+//! `TokenVerify`.
+
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+
+use super::convert;
+use super::identity::Identity;
+use super::now;
+use super::status::as_item;
+use crate::authority::error::{Error, Reason};
+use crate::authority::{Authority, Caller, Scope};
+use crate::clock::Clock;
+use crate::proto::v1;
+use crate::proto::v1::token_verify_server::TokenVerify;
+use crate::proto::v1::verify_batch_result::Result as ItemResult;
+
+/// Most requests of a batch.
+const MAX_BATCH: usize = 1000;
+
+/// The service.
+pub(super) struct Verifier {
+    authority: Arc<Authority>,
+    clock: Arc<Clock>,
+}
+
+// === impl Verifier ===
+
+impl Verifier {
+    pub(super) fn new(authority: Arc<Authority>, clock: Arc<Clock>) -> Verifier {
+        Verifier { authority, clock }
+    }
+
+    async fn judge(
+        &self,
+        caller: Option<&Caller>,
+        request: v1::VerifyRequest,
+    ) -> Result<v1::VerifyResponse, Error> {
+        // A verifier of an ordinary library always demands its own; the others may name any, or none.
+        let (library, scope) = match caller {
+            Some(caller) if caller.scope != Scope::All => {
+                (Some(caller.reach(&request.library)?), caller.scope)
+            }
+            _ => (None, Scope::All),
+        };
+        let (token, demand) = convert::verify(request, library)?;
+        let judgement = self
+            .authority
+            .verify(&token, &demand, scope, now(&self.clock).time)
+            .await?;
+        Ok(convert::judgement(&self.authority, judgement))
+    }
+}
+
+#[tonic::async_trait]
+impl TokenVerify for Verifier {
+    async fn verify(
+        &self,
+        request: Request<v1::VerifyRequest>,
+    ) -> Result<Response<v1::VerifyResponse>, Status> {
+        let (identity, message) = verifier(request)?;
+        Ok(Response::new(
+            self.judge(identity.0.as_ref(), message).await?,
+        ))
+    }
+
+    async fn verify_batch(
+        &self,
+        request: Request<v1::VerifyBatchRequest>,
+    ) -> Result<Response<v1::VerifyBatchResponse>, Status> {
+        let (identity, message) = verifier(request)?;
+        match message.requests.len() {
+            0 => return Err(Error::invalid("requests", "must hold at least one request").into()),
+            1..=MAX_BATCH => {}
+            _ => {
+                let why = format!("a batch holds at most {MAX_BATCH} requests; send more batches");
+                return Err(Error::new(Reason::LimitExceeded, why).into());
+            }
+        }
+        let mut results = Vec::with_capacity(message.requests.len());
+        for request in message.requests {
+            let result = match self.judge(identity.0.as_ref(), request).await {
+                Ok(response) => ItemResult::Response(response),
+                Err(error) => ItemResult::Error(as_item(error)),
+            };
+            results.push(v1::VerifyBatchResult {
+                result: Some(result),
+            });
+        }
+        Ok(Response::new(v1::VerifyBatchResponse { results }))
+    }
+}
+
+fn verifier<T>(request: Request<T>) -> Result<(Identity, T), Status> {
+    let (_, mut extensions, message) = request.into_parts();
+    let identity = extensions.remove::<Identity>();
+    let identity =
+        identity.ok_or_else(|| Error::new(Reason::Internal, "the call has no identity"))?;
+    Ok((identity, message))
+}
