@@ -1,0 +1,11 @@
+//! A real server process and typed clients of it, for every suite that needs one.
+//!
+//! Included with `#[path]`, so that each suite is one binary. Nothing here judges: a suite asserts.
+
+#![allow(dead_code, unused_imports, reason = "each suite uses its own part")]
+
+mod client;
+mod process;
+
+pub(crate) use client::{Client, Clients};
+pub(crate) use process::{Refusal, Server};
