@@ -10,8 +10,7 @@ use token_authority::proto::v1::{
 };
 use tonic::{Code, Status};
 
-use crate::directory::LIBRARY;
-use crate::harness::{Clients, Server};
+use crate::harness::{Clients, LIBRARY, Server};
 use crate::journal::{Entry, Journal, Revocation};
 
 /// Items of one page: the most that the API takes.

@@ -2,7 +2,7 @@
 
 use token_authority::proto::v1::{CreateTokenRequest, CreateTokenResponse};
 
-use crate::directory::{LIBRARY, USER};
+use crate::harness::{LIBRARY, USER};
 
 /// What is known of one token.
 #[derive(Debug, Clone)]
@@ -34,7 +34,7 @@ pub(crate) enum Revocation {
 }
 
 /// Every token that was asked for in one data directory.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Journal {
     entries: Vec<Entry>,
 }
@@ -74,6 +74,13 @@ impl Journal {
 
     pub(crate) fn was_revoked(&mut self, number: usize) {
         self.entries[number].revocation = Revocation::Known;
+    }
+
+    /// One of the newest `recent` tokens whose revocation is under way.
+    pub(crate) fn pending_revocation(&self, recent: usize) -> Option<(usize, Made)> {
+        let recent = self.entries.iter().enumerate().rev().take(recent);
+        let mut pending = recent.filter(|(_, entry)| entry.revocation == Revocation::Unknown);
+        pending.find_map(|(number, entry)| Some((number, entry.made.clone()?)))
     }
 
     /// Verify said that it is revoked. An answer is a promise too: what it shows is durable.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::check::{self, Findings};
-use crate::directory::{Directory, furnish};
-use crate::harness::Server;
+use crate::directory::Directory;
+use crate::harness::{Server, furnish};
 use crate::journal::Journal;
 use crate::load::Load;
 use crate::report;

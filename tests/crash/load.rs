@@ -9,9 +9,8 @@ use token_authority::proto::v1::{RevokeTokenRequest, Verdict, VerifyRequest};
 use tokio::task::JoinSet;
 use tonic::Status;
 
-use crate::directory::LIBRARY;
-use crate::harness::{Clients, Server};
-use crate::journal::{Journal, Revocation};
+use crate::harness::{Clients, LIBRARY, Server};
+use crate::journal::Journal;
 
 /// Clients that change things at once: enough that every batch of the writer has several commits.
 const CHANGERS: usize = 8;
@@ -167,14 +166,7 @@ async fn change(shared: Arc<Shared>, mut clients: Clients) {
 /// Verifies the tokens that are being revoked: what it sees must outlast the crash as well.
 async fn watch(shared: Arc<Shared>, mut clients: Clients) {
     loop {
-        let pending = {
-            let journal = shared.journal();
-            let recent = journal.entries().iter().enumerate().rev().take(CHANGERS);
-            let pending = recent
-                .filter(|(_, entry)| entry.revocation == Revocation::Unknown)
-                .find_map(|(number, entry)| Some((number, entry.made.clone()?)));
-            pending
-        };
+        let pending = shared.journal().pending_revocation(CHANGERS);
         let Some((number, made)) = pending else {
             if shared.may_fail.load(Ordering::SeqCst) {
                 return;

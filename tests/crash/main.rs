@@ -16,6 +16,7 @@ mod directory;
 mod journal;
 mod kill;
 mod load;
+mod power;
 mod refuse;
 mod snapshot;
 mod stop;

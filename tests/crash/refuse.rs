@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::check;
-use crate::directory::{Directory, furnish};
-use crate::harness::{Refusal, Server};
+use crate::directory::Directory;
+use crate::harness::{Server, furnish};
 use crate::journal::Journal;
 use crate::load::Load;
 
@@ -17,7 +17,7 @@ async fn a_second_server_on_a_data_directory_is_refused_and_the_first_goes_on() 
     furnish(&first).await;
     let load = Load::start(&first, Journal::default()).await;
 
-    let Refusal { status, log } = refused(directory.path());
+    let (status, log) = Server::refused(directory.path());
     assert!(!status.success(), "{status}");
     assert!(
         log.contains("in use") || log.contains("another process"),
@@ -41,10 +41,10 @@ async fn a_wrong_root_key_is_refused_and_nothing_is_written() {
     let (directory, mut journal) = filled().await;
     let root_key = directory.path().join("root.key");
     let right = fs::read(&root_key).expect("the root key");
-    fs::write(&root_key, another_root_key()).expect("the root key can be replaced");
+    fs::write(&root_key, another_root_key().await).expect("the root key can be replaced");
     let before = contents(directory.path());
 
-    let Refusal { status, log } = refused(directory.path());
+    let (status, log) = Server::refused(directory.path());
     assert!(!status.success(), "{status}");
     assert!(
         log.contains("root key"),
@@ -65,7 +65,7 @@ async fn a_missing_root_key_is_refused_rather_than_made_anew() {
     fs::remove_file(&root_key).expect("the root key can be removed");
     let before = contents(directory.path());
 
-    let Refusal { status, log } = refused(directory.path());
+    let (status, log) = Server::refused(directory.path());
     assert!(!status.success(), "{status}");
     assert!(
         log.contains("root key"),
@@ -76,13 +76,6 @@ async fn a_missing_root_key_is_refused_rather_than_made_anew() {
     fs::write(&root_key, right).expect("the root key can be put back");
     let server = Server::start(directory.path());
     check::compare(&server, &mut journal).await.assert_sound();
-}
-
-fn refused(data_dir: &Path) -> Refusal {
-    match Server::try_start(data_dir, &[], &[]) {
-        Ok(server) => panic!("it started:\n{}", server.log()),
-        Err(refusal) => refusal,
-    }
 }
 
 /// A data directory with tokens in it, and no server.
@@ -98,9 +91,11 @@ async fn filled() -> (Directory, Journal) {
 }
 
 /// A root key as good as any, of another store.
-fn another_root_key() -> Vec<u8> {
+async fn another_root_key() -> Vec<u8> {
     let other = Directory::new();
-    assert_eq!(Server::start(other.path()).terminate().code(), Some(0));
+    let server = Server::start(other.path());
+    server.ready().await;
+    server.kill9();
     fs::read(other.path().join("root.key")).expect("the other root key")
 }
 

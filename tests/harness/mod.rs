@@ -5,7 +5,9 @@
 #![allow(dead_code, unused_imports, reason = "each suite uses its own part")]
 
 mod client;
+mod library;
 mod process;
 
 pub(crate) use client::{Client, Clients};
-pub(crate) use process::{Refusal, Server};
+pub(crate) use library::{LIBRARY, PERMISSION, USER, furnish};
+pub(crate) use process::Server;

@@ -35,13 +35,6 @@ pub(crate) struct Server {
     drain: Option<JoinHandle<()>>,
 }
 
-/// A server that ended before it listened.
-#[derive(Debug)]
-pub(crate) struct Refusal {
-    pub(crate) status: ExitStatus,
-    pub(crate) log: String,
-}
-
 // === impl Server ===
 
 impl Server {
@@ -52,20 +45,24 @@ impl Server {
 
     /// As [`Server::start`], with further arguments and environment variables.
     pub(crate) fn start_with(data_dir: &Path, args: &[&str], envs: &[(&str, &str)]) -> Server {
-        match Server::try_start(data_dir, args, envs) {
+        match Server::spawn(data_dir, args, envs) {
             Ok(server) => server,
-            Err(Refusal { status, log }) => {
-                panic!("the server ended with {status} before it listened:\n{log}")
-            }
+            Err((status, log)) => panic!("it ended with {status} before it listened:\n{log}"),
         }
     }
 
-    /// A server that listens, or what it said when it ended.
-    pub(crate) fn try_start(
+    /// Starts a server that must refuse to serve; its status, and all that it logged.
+    pub(crate) fn refused(data_dir: &Path) -> (ExitStatus, String) {
+        // It may listen before it knows: health is answered from the first moment.
+        Server::spawn(data_dir, &[], &[]).map_or_else(|ended| ended, Server::wait)
+    }
+
+    /// A server that listens, or the status and the log of one that ended before.
+    fn spawn(
         data_dir: &Path,
         args: &[&str],
         envs: &[(&str, &str)],
-    ) -> Result<Server, Refusal> {
+    ) -> Result<Server, (ExitStatus, String)> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_token-authority"));
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TOKEN_AUTHORITY_")) {
             command.env_remove(name);
@@ -89,26 +86,19 @@ impl Server {
             let log = Arc::clone(&log);
             move || keep_log(stderr, &log, &found)
         });
-
-        // The sender is dropped, and this returns, when the server closes its standard error.
-        if let Ok(address) = listening.recv_timeout(PATIENCE) {
-            let drain = Some(drain);
-            let data_dir = data_dir.to_owned();
-            return Ok(Server {
-                child,
-                address,
-                data_dir,
-                log,
-                drain,
-            });
+        // An error when the server closes its standard error, as it does when it ends, or when patience does.
+        let address = listening.recv_timeout(PATIENCE);
+        let server = Server {
+            child,
+            address: address.unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 0))),
+            data_dir: data_dir.to_owned(),
+            log,
+            drain: Some(drain),
+        };
+        match address {
+            Ok(_) => Ok(server),
+            Err(_) => Err(server.wait()),
         }
-        let status = wait(&mut child).unwrap_or_else(|| {
-            drop(child.kill());
-            child.wait().expect("a killed process ends")
-        });
-        drain.join().expect("the log is read to its end");
-        let log = log.lock().unwrap().clone();
-        Err(Refusal { status, log })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -214,7 +204,8 @@ impl Drop for Server {
 fn keep_log(stderr: ChildStderr, log: &Mutex<String>, found: &mpsc::Sender<SocketAddr>) {
     for line in BufReader::new(stderr).lines().map_while(Result::ok) {
         if let Some(address) = listening(&line) {
-            drop(found.send(address));
+            // Nobody listens any more once the server was found.
+            let _ = found.send(address);
         }
         let mut log = log.lock().unwrap();
         log.push_str(&line);

