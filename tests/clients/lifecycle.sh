@@ -8,6 +8,7 @@ source "$here/server.sh"
 passed=0
 # Where a call's answer goes: on success its response, else its status.
 answer=$work/answer
+trap 'echo "line $LINENO failed; the last answer:" >&2; cat "$answer" >&2' ERR
 
 # The secret is taken from the environment: arguments can be read by every user of a machine.
 call() {
