@@ -19,13 +19,18 @@ pub mod libraries;
 pub mod list;
 pub mod moment;
 pub mod name;
+pub mod page;
 pub mod permission;
 mod records;
+pub mod requests;
 pub mod secret;
 mod start;
+pub mod state;
 mod sweep;
 pub mod token;
 pub mod transaction;
+pub mod update;
+pub mod user_types;
 pub mod users;
 mod verify;
 

@@ -1,48 +1,20 @@
-//! Changing and ending a token: update, extend, suspend, resume, revoke.
+//! Extending, suspending, resuming and revoking a token.
 
 use async_trait::async_trait;
 
 use super::Authority;
 use super::audit::AuditEvent;
 use super::caller::Authorised;
-use super::cidr::Cidr;
-use super::directory::{Assignment, Library};
+use super::directory::Library;
 use super::error::{Error, Reason};
-use super::issue::{check_grant, in_vain, latest_expiry, longer_than_suggested, tokens_allowed};
+use super::issue::{latest_expiry, longer_than_suggested, tokens_allowed};
 use super::judge::UserFacts;
 use super::keyspace::{self, Versioned};
 use super::moment::{Lifetime, Moment};
-use super::name::Name;
-use super::permission::PermissionSet;
 use super::secret::TokenId;
-use super::token::{AccessRight, Revocation, RevocationReason, Suspension, Token};
+use super::token::{Revocation, RevocationReason, Suspension, Token};
 use super::transaction::{Command, Plan, check_etag};
 use crate::store::Precondition;
-
-/// Changes to a token's names, grant and expiry. What is `None` stays.
-#[derive(Debug, Clone)]
-pub struct UpdateToken {
-    /// The token.
-    pub id: TokenId,
-    /// The new short name; empty clears it.
-    pub display_name: Option<String>,
-    /// The new reason; empty clears it.
-    pub description: Option<String>,
-    /// The new expiry.
-    pub expire_time: Option<Moment>,
-    /// The new pin; `Some(None)` clears it.
-    pub pin: Option<Option<Assignment>>,
-    /// The new access right.
-    pub access_right: Option<AccessRight>,
-    /// The new list.
-    pub permissions: Option<PermissionSet>,
-    /// The new APIs.
-    pub apis: Option<Vec<Name>>,
-    /// The new networks.
-    pub allowed_cidrs: Option<Vec<Cidr>>,
-    /// What the change is based on; empty for anything.
-    pub etag: String,
-}
 
 /// Moves a token's expiry further away.
 #[derive(Debug, Clone)]
@@ -109,7 +81,7 @@ impl Authority {
     }
 
     /// Asks about a token's library and user as they are now, and adds them to what was read.
-    fn with_owner<T>(
+    pub(super) fn with_owner<T>(
         &self,
         token: &Token,
         plan: &mut Plan<Token>,
@@ -142,93 +114,6 @@ impl Authority {
             user.revision,
         ));
         Ok(ask(&library.value, user, slot))
-    }
-}
-
-#[async_trait]
-impl Command for UpdateToken {
-    const ACTION: &'static str = "token.update";
-    type Answer = Token;
-
-    async fn plan(
-        &self,
-        authority: &Authority,
-        by: &Authorised,
-        now: Moment,
-    ) -> Result<Plan<Token>, Error> {
-        let (before, mut plan) = begin(authority, by, self.id, &self.etag).await?;
-        let mut token = before.value.clone();
-        set(&mut token.display_name, self.display_name.as_ref());
-        set(&mut token.description, self.description.as_ref());
-        if token.display_name.is_empty() && token.description.is_empty() {
-            return Err(Error::invalid(
-                "display_name",
-                "must be there unless there is a description",
-            ));
-        }
-        set(&mut token.grant.pin, self.pin.as_ref());
-        set(&mut token.grant.access_right, self.access_right.as_ref());
-        set(&mut token.grant.permissions, self.permissions.as_ref());
-        set(&mut token.grant.apis, self.apis.as_ref());
-        set(&mut token.grant.allowed_cidrs, self.allowed_cidrs.as_ref());
-        let added = token
-            .grant
-            .permissions
-            .reserved
-            .without(before.value.grant.permissions.reserved);
-        by.demand_held(added)?;
-        if token.grant != before.value.grant {
-            let warnings = authority.with_owner(&token, &mut plan, |library, user, slot| {
-                check_grant(&token.grant, library, user).map(|()| in_vain(&token.grant, user, slot))
-            })??;
-            plan.warnings.extend(warnings);
-        }
-        if let Some(end) = self.expire_time {
-            self.move_expiry(authority, &mut token, end, now, &mut plan)?;
-        }
-        plan.event.fields = changed_fields(&before.value, &token);
-        plan.replace(&before, token)?;
-        Ok(plan)
-    }
-}
-
-impl UpdateToken {
-    /// Earlier within the future is always allowed; later follows the rules of an extension.
-    fn move_expiry(
-        &self,
-        authority: &Authority,
-        token: &mut Token,
-        end: Moment,
-        now: Moment,
-        plan: &mut Plan<Token>,
-    ) -> Result<(), Error> {
-        if end <= now {
-            return Err(Error::invalid(
-                "expire_time",
-                "must be in the future; to end a token at once, revoke it",
-            ));
-        }
-        if token.not_before.is_some_and(|start| start >= end) {
-            return Err(Error::invalid("expire_time", "must be after not_before"));
-        }
-        if end <= token.expire_time {
-            token.expire_time = end;
-            return Ok(());
-        }
-        let (limit, warning) = authority.with_owner(token, plan, |library, _, _| {
-            tokens_allowed(library)?;
-            let limit = latest_expiry(library, now);
-            Ok::<_, Error>((limit, longer_than_suggested(library, now, end.min(limit))))
-        })??;
-        if end > limit {
-            return Err(Error::invalid(
-                "expire_time",
-                format!("must be {limit} at the latest, by the library's max_lifetime"),
-            ));
-        }
-        plan.warnings.extend(warning);
-        token.expire_time = end;
-        Ok(())
     }
 }
 
@@ -362,7 +247,7 @@ impl Command for RevokeToken {
 }
 
 /// Reads a token that is to be changed, and begins the plan.
-async fn begin(
+pub(super) async fn begin(
     authority: &Authority,
     by: &Authorised,
     id: TokenId,
@@ -391,13 +276,7 @@ fn plan_for(before: &Versioned<Token>) -> Plan<Token> {
     plan
 }
 
-fn set<T: Clone>(field: &mut T, value: Option<&T>) {
-    if let Some(value) = value {
-        field.clone_from(value);
-    }
-}
-
-fn changed_fields(before: &Token, after: &Token) -> Vec<String> {
+pub(super) fn changed_fields(before: &Token, after: &Token) -> Vec<String> {
     let changed = [
         ("display_name", before.display_name != after.display_name),
         ("description", before.description != after.description),

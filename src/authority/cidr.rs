@@ -37,9 +37,10 @@ impl Cidr {
     pub fn parse(text: &str) -> Result<Cidr, &'static str> {
         const WHAT: &str =
             "must be a network such as \"10.0.0.0/8\" or \"2001:db8::/32\", or one address";
-        let net = match text.contains('/') {
-            true => text.parse().map_err(|_| WHAT)?,
-            false => IpNet::from(text.parse::<IpAddr>().map_err(|_| WHAT)?),
+        let net = if text.contains('/') {
+            text.parse().map_err(|_| WHAT)?
+        } else {
+            IpNet::from(text.parse::<IpAddr>().map_err(|_| WHAT)?)
         };
         // The parser takes "/08" and "/+8" for "/8".
         if text.contains('/') && !text.ends_with(&format!("/{}", net.prefix_len())) {
@@ -94,7 +95,7 @@ pub fn allows(allowed: &[Cidr], address: Option<Address>) -> bool {
     allowed.is_empty() || address.is_some_and(|a| allowed.iter().any(|c| c.contains(a)))
 }
 
-/// Length of the prefix ::ffff:0:0/96 under which IPv6 maps IPv4 (RFC 4291, section 2.5.5.2).
+/// Length of the prefix `::ffff:0:0/96` under which IPv6 maps IPv4 (RFC 4291, section 2.5.5.2).
 const MAPPED_PREFIX: u8 = 96;
 
 fn canonical(net: IpNet) -> IpNet {

@@ -13,7 +13,7 @@ pub struct Rights<'a> {
     reserved: ReservedSet,
 }
 
-/// The actions that a READ_ONLY token keeps.
+/// The actions that a `READ_ONLY` token keeps.
 const READING: [&str; 3] = ["read", "list", "get"];
 
 // === impl Rights ===
@@ -88,7 +88,7 @@ impl<'a> Rights<'a> {
     }
 }
 
-/// What the grant leaves of reserved permissions: those that it lists, and READ_ONLY of those only the reading ones.
+/// What the grant leaves of reserved permissions: those that it lists, and `READ_ONLY` of those only the reading ones.
 fn keep_reserved(grant: &Grant) -> ReservedSet {
     let listed = grant.permissions.reserved.held();
     match grant.access_right {
@@ -111,7 +111,7 @@ fn permits_ordinary(set: &PermissionSet, demand: &Permission) -> bool {
 }
 
 impl Pattern {
-    /// What a READ_ONLY grant leaves of it.
+    /// What a `READ_ONLY` grant leaves of it.
     fn read_only(&self) -> Vec<Pattern> {
         READING
             .iter()

@@ -150,7 +150,7 @@ impl Follower for std::sync::Arc<Index> {
             {
                 match records.last() {
                     Some(last) if records.len() == *limit => {
-                        state.loaded = Loaded::Through(last.key.clone())
+                        state.loaded = Loaded::Through(last.key.clone());
                     }
                     _ => state.loaded = Loaded::All,
                 }

@@ -96,7 +96,7 @@ impl fmt::Debug for RootKey {
 
 impl Keys {
     /// Of these HMAC keys, oldest first; the newest makes new tags.
-    pub fn new(hmac_keys: Vec<(u32, Zeroizing<[u8; KEY_BYTES]>)>) -> Result<Keys, NoRandomness> {
+    pub fn new(hmac_keys: &[(u32, Zeroizing<[u8; KEY_BYTES]>)]) -> Result<Keys, NoRandomness> {
         let dummy = secret::random::<KEY_BYTES>()?;
         Ok(Keys {
             hmac: hmac_keys
@@ -280,11 +280,7 @@ mod tests {
     use super::*;
 
     fn keys() -> Keys {
-        Keys::new(vec![
-            (1, Zeroizing::new([1; 32])),
-            (2, Zeroizing::new([2; 32])),
-        ])
-        .unwrap()
+        Keys::new(&[(1, Zeroizing::new([1; 32])), (2, Zeroizing::new([2; 32]))]).unwrap()
     }
 
     #[test]

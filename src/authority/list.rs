@@ -5,44 +5,21 @@ use std::ops::Bound;
 
 use super::Authority;
 use super::audit::AuditEvent;
-use super::caller::{Authorised, Caller};
+use super::caller::Caller;
 use super::directory::{Library, User, UserType};
 use super::error::{Error, Reason};
 use super::index::{Lookup, Order};
 use super::keyspace::{self, Stored, Versioned};
 use super::moment::Moment;
 use super::name::Name;
+use super::page::{Binding, Page, PageRequest, bad_page_token};
 use super::secret::TokenId;
 use super::token::Token;
 use super::understand;
 use crate::store::{Key, Record};
 
-/// Items of a page for which no size is given.
-const DEFAULT_PAGE: usize = 50;
-/// Most items of a page.
-const MAX_PAGE: usize = 1000;
 /// Most tokens that one call looks at: a filter that finds few answers with a short page and goes on in the next.
 const MAX_EXAMINED: usize = 10_000;
-/// Bytes of MAC in a page token.
-const MAC_BYTES: usize = 16;
-
-/// Which page of a list.
-#[derive(Debug, Clone, Default)]
-pub struct PageRequest {
-    /// How many items; 0 or less for the default, more than the maximum for that.
-    pub size: i32,
-    /// The token that the page before gave; empty for the first.
-    pub token: String,
-}
-
-/// A page of a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page<T> {
-    /// Its items.
-    pub items: Vec<T>,
-    /// Gets the next page; empty after the last.
-    pub next: String,
-}
 
 /// Which tokens are listed.
 #[derive(Debug, Clone)]
@@ -55,30 +32,6 @@ pub struct TokenFilter {
     pub show_revoked: bool,
 }
 
-/// The state of a token, as a list shows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenState {
-    /// Good, as far as the token itself is concerned.
-    Active,
-    /// Suspended.
-    Suspended,
-    /// Its `not_before` is still to come.
-    NotYetValid,
-    /// Its `expire_time` has passed.
-    Expired,
-    /// Revoked.
-    Revoked,
-    /// Its user or library was deleted.
-    OwnerDeleted,
-}
-
-/// What a page token is bound to.
-struct Binding {
-    label: &'static str,
-    caller: Vec<u8>,
-    filter: String,
-}
-
 impl Authority {
     /// One token.
     pub async fn get_token(
@@ -89,38 +42,6 @@ impl Authority {
     ) -> Result<Versioned<Token>, Error> {
         let by = self.authorise(caller, now)?;
         self.visible_token(&by, id).await
-    }
-
-    /// The state of a token, judged in the order of the verdicts.
-    pub fn token_state(&self, token: &Token, now: Moment) -> Result<TokenState, Error> {
-        let state = self.index.read()?;
-        let owned = match state.token(token.id) {
-            Lookup::Known(view) => view.library.facts.is_some() && view.user.facts.is_some(),
-            // Not loaded yet: its owner is in the directory, which is loaded first.
-            _ => {
-                let slot = state.directory().library_named(token.library.as_str());
-                slot.filter(|l| l.uid == token.library_uid)
-                    .and_then(|l| l.user_named(token.user.as_str()))
-                    .is_some_and(|user| state.directory().user(user).uid == token.user_uid)
-            }
-        };
-        Ok(match token {
-            Token {
-                revocation: Some(_),
-                ..
-            } => TokenState::Revoked,
-            _ if !owned => TokenState::OwnerDeleted,
-            Token {
-                suspension: Some(_),
-                ..
-            } => TokenState::Suspended,
-            Token {
-                not_before: Some(start),
-                ..
-            } if now < *start => TokenState::NotYetValid,
-            Token { expire_time, .. } if now >= *expire_time => TokenState::Expired,
-            _ => TokenState::Active,
-        })
     }
 
     /// The tokens of a library, newest first.
@@ -321,67 +242,6 @@ impl Authority {
         let items = records.iter().map(understand).collect::<Result<_, _>>()?;
         Ok(Page { items, next })
     }
-
-    fn seal_page(&self, binding: &Binding, cursor: &[u8]) -> String {
-        let bytes = [&binding.mac(self, cursor), cursor].concat();
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-
-    fn open_page(&self, binding: &Binding, page: &PageRequest) -> Result<Option<Vec<u8>>, Error> {
-        if page.token.is_empty() {
-            return Ok(None);
-        }
-        let bytes = from_hex(&page.token).ok_or_else(bad_page_token)?;
-        let (mac, cursor) = bytes
-            .split_at_checked(MAC_BYTES)
-            .ok_or_else(bad_page_token)?;
-        let sound: bool = subtle::ConstantTimeEq::ct_eq(mac, &binding.mac(self, cursor)[..]).into();
-        if sound {
-            Ok(Some(cursor.to_vec()))
-        } else {
-            Err(bad_page_token())
-        }
-    }
-}
-
-// === impl PageRequest ===
-
-impl PageRequest {
-    fn limit(&self) -> usize {
-        match usize::try_from(self.size) {
-            Err(_) | Ok(0) => DEFAULT_PAGE,
-            Ok(size) => size.min(MAX_PAGE),
-        }
-    }
-}
-
-// === impl Binding ===
-
-impl Binding {
-    fn new(label: &'static str, by: &Authorised, filter: String) -> Binding {
-        Binding {
-            label,
-            caller: by.user_uid.0.to_vec(),
-            filter,
-        }
-    }
-
-    fn mac(&self, authority: &Authority, cursor: &[u8]) -> [u8; MAC_BYTES] {
-        // The filter is made of names, so a byte that no name holds ends it.
-        let message = [
-            &self.caller,
-            self.label.as_bytes(),
-            &[0],
-            self.filter.as_bytes(),
-            &[0],
-            cursor,
-        ]
-        .concat();
-        let mac = authority.keys.mac("page token", &message);
-        let mut short = [0; MAC_BYTES];
-        short.copy_from_slice(&mac[..MAC_BYTES]);
-        short
-    }
 }
 
 fn cursor_of((Reverse(Moment(time)), TokenId(id)): &Order) -> Vec<u8> {
@@ -392,23 +252,4 @@ fn order_of(cursor: &[u8]) -> Option<Order> {
     let (time, id) = cursor.split_at_checked(8)?;
     let time = i64::from_be_bytes(time.try_into().ok()?);
     Some((Reverse(Moment(time)), TokenId(id.try_into().ok()?)))
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let nibble = |c: u8| {
-        char::from(c)
-            .to_digit(16)
-            .and_then(|d| u8::try_from(d).ok())
-    };
-    let pairs = text.as_bytes().chunks(2);
-    pairs
-        .map(|pair| Some(nibble(pair[0])? << 4 | nibble(*pair.get(1)?)?))
-        .collect()
-}
-
-fn bad_page_token() -> Error {
-    Error::invalid(
-        "page_token",
-        "must be the next_page_token of the page before, for the same caller and filter",
-    )
 }

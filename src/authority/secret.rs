@@ -205,7 +205,7 @@ fn decode(digits: &[u8], number: &mut [u8]) -> Result<(), Malformed> {
         let mut carry = u128::from(value);
         for limb in &mut limbs[..used] {
             let sum = u128::from(*limb) * u128::from(scale) + carry;
-            *limb = (sum & u128::from(u32::MAX)) as u32;
+            *limb = u32::try_from(sum & u128::from(u32::MAX)).unwrap_or(u32::MAX);
             carry = sum >> 32;
         }
         if carry != 0 {

@@ -195,7 +195,7 @@ async fn read_keys(store: &dyn Store, root: &RootKey) -> Result<Keys, StartError
     if hmac.is_empty() {
         return Err(StoreError::Damaged(keyspace::HMAC_KEYS.to_vec()).into());
     }
-    let keys = Keys::new(hmac)?;
+    let keys = Keys::new(&hmac)?;
     for (day, key) in read_numbered(store, root, keyspace::SEALING_KEYS).await? {
         keys.add_sealing(day, &key);
     }

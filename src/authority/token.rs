@@ -125,9 +125,10 @@ impl Grant {
     /// An access right that is not given follows from the list.
     #[must_use]
     pub fn implied_right(permissions: &PermissionSet) -> AccessRight {
-        match permissions.is_empty() {
-            true => AccessRight::Full,
-            false => AccessRight::Custom,
+        if permissions.is_empty() {
+            AccessRight::Full
+        } else {
+            AccessRight::Custom
         }
     }
 

@@ -6,19 +6,19 @@
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
-use ring::digest::{SHA256, digest};
 
 use super::Authority;
 use super::audit::AuditEvent;
 use super::caller::{Authorised, Caller};
 use super::directory::Uid;
-use super::error::{Error, Reason};
+use super::error::Error;
 use super::keyspace::{self, Stored, Versioned};
 use super::moment::{Moment, Now};
 use super::name::Name;
+use super::requests::{Recall, RequestKey, RequestKeys, request_keys};
 use super::secret::{self, NoRandomness, SecretString};
-use crate::proto::store::{ClockRecord, RequestRecord};
-use crate::store::{Change, Key, MAX_VALUE_BYTES, Precondition, Record, Revision, StoreError};
+use crate::proto::store::ClockRecord;
+use crate::store::{Change, Key, MAX_VALUE_BYTES, Precondition, Revision, StoreError};
 
 /// How often a command is planned anew after the first time.
 const RETRIES: usize = 3;
@@ -34,15 +34,6 @@ pub struct Call {
     pub call_id: String,
     /// What makes a repeat of it known; `None` if the caller gave no request id.
     pub request: Option<RequestKey>,
-}
-
-/// What makes a repeat of a call known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RequestKey {
-    /// The request id, a UUID.
-    pub id: [u8; 16],
-    /// SHA-256 of the request.
-    pub payload_hash: [u8; 32],
 }
 
 /// Something that changes the store.
@@ -83,17 +74,6 @@ pub struct Plan<T> {
     pub warnings: Vec<String>,
     /// Whether an expiry was held back.
     pub clamped: bool,
-}
-
-/// The keys that the answer to a request id may be kept under; the one in the middle is the call's own.
-type RequestKeys = [Key; 3];
-
-/// What is known of a request id.
-enum Recall<T> {
-    /// It was carried out; this is the answer.
-    Done(Done<T>),
-    /// It was not, as long as these hold.
-    New(Vec<Precondition>),
 }
 
 /// What a command did.
@@ -196,96 +176,6 @@ impl Authority {
         }
     }
 
-    /// What is known of a request id.
-    async fn recall<T: Stored>(
-        &self,
-        request: &RequestKey,
-        keys: &RequestKeys,
-        now: Moment,
-    ) -> Result<Recall<T>, Error> {
-        let found = self.store.get(keys.to_vec()).await?;
-        let mut preconditions = Vec::new();
-        for (key, record) in keys.iter().cloned().zip(found) {
-            let Some(record) = record else {
-                preconditions.push(Precondition::Absent(key));
-                continue;
-            };
-            let kept: RequestRecord = keyspace::unframe(&record)?;
-            if now.0 - kept.time >= keyspace::REQUEST_WINDOW_MS {
-                preconditions.push(Precondition::At(key, record.mod_revision));
-            } else if kept.payload_hash != request.payload_hash {
-                return Err(Error::new(
-                    Reason::RequestIdReused,
-                    "this request_id was used with another payload; use a new one for each new request",
-                ));
-            } else {
-                return self.replay(kept, &record).await.map(Recall::Done);
-            }
-        }
-        Ok(Recall::New(preconditions))
-    }
-
-    /// The first answer, rebuilt from the record that it showed.
-    async fn replay<T: Stored>(
-        &self,
-        kept: RequestRecord,
-        request: &Record,
-    ) -> Result<Done<T>, Error> {
-        let answer = match kept.subject.is_empty() {
-            true => None,
-            false => self.fetch(kept.subject.clone()).await?,
-        };
-        let secret = match kept.sealed_secret.is_empty() {
-            true => None,
-            false => {
-                let opened = self
-                    .keys
-                    .unseal(kept.seal_day, &request.key, &kept.sealed_secret);
-                let text = opened.and_then(|bytes| SecretString::from_bytes(&bytes));
-                Some(text.ok_or_else(|| StoreError::Damaged(request.key.clone()))?)
-            }
-        };
-        Ok(Done {
-            answer,
-            secret,
-            warnings: kept.warnings,
-            clamped: kept.clamped,
-            revision: request.mod_revision,
-        })
-    }
-
-    async fn request_record<T: Stored>(
-        &self,
-        key: &Key,
-        request: &RequestKey,
-        plan: &Plan<T>,
-        now: Moment,
-    ) -> Result<RequestRecord, Error> {
-        let seal_day = keyspace::day(now);
-        let sealed_secret = match &plan.secret {
-            None => Vec::new(),
-            Some(secret) => {
-                self.ensure_sealing_key(now).await?;
-                let sealed = self.keys.seal(seal_day, key, secret.expose());
-                sealed.ok_or_else(|| {
-                    Error::new(
-                        Reason::Internal,
-                        "the secret could not be sealed; try again",
-                    )
-                })?
-            }
-        };
-        Ok(RequestRecord {
-            time: now.0,
-            payload_hash: request.payload_hash.to_vec(),
-            subject: plan.answer.as_ref().map(Stored::key).unwrap_or_default(),
-            sealed_secret,
-            seal_day,
-            warnings: plan.warnings.clone(),
-            clamped: plan.clamped,
-        })
-    }
-
     /// A change that keeps the time as the latest seen, if the one that is kept lags behind.
     pub(super) fn mark_change(&self, now: Now) -> Option<Change> {
         let Moment(mark) = now.mark?;
@@ -316,6 +206,7 @@ impl Authority {
 
 impl<T> Plan<T> {
     /// A plan that changes nothing yet, for a library.
+    #[must_use]
     pub fn new(library: &Name, logged_in: Uid) -> Plan<T> {
         Plan {
             preconditions: Vec::new(),
@@ -413,16 +304,6 @@ impl<T: Stored> Plan<T> {
         self.answer = Some(self.write(record)?);
         Ok(())
     }
-}
-
-/// Where the answer to a request id may be kept: bound to the caller's user and to the command, in the ten minutes before
-/// the call's, in its own, and in those after, since calls overlap.
-fn request_keys<C: Command>(request: &RequestKey, by: &Authorised, now: Moment) -> RequestKeys {
-    let bound = [&by.user_uid.0, C::ACTION.as_bytes(), &request.id].concat();
-    let mut hash = [0; 16];
-    hash.copy_from_slice(&digest(&SHA256, &bound).as_ref()[..16]);
-    let window = keyspace::window(now);
-    [window.saturating_sub(1), window, window.saturating_add(1)].map(|w| keyspace::request(w, hash))
 }
 
 /// The etag must be that of the record's revision, if one was given.

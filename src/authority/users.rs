@@ -1,55 +1,20 @@
-//! Making, changing and deleting users and user types.
+//! Making, changing and deleting users.
 
 use async_trait::async_trait;
 
 use super::Authority;
 use super::audit::AuditEvent;
 use super::caller::Authorised;
-use super::directory::{Assignment, SYSTEM, Uid, User, UserKind, UserType};
-use super::error::{Error, Reason};
+use super::directory::{Assignment, SYSTEM, Uid, User, UserKind};
+use super::error::Error;
 use super::index::{LibrarySlot, State};
 use super::keyspace::{self, Versioned};
 use super::libraries::{protected, taken};
 use super::moment::Moment;
 use super::name::Name;
-use super::permission::{PermissionSet, Reserved, ReservedSet};
+use super::permission::{Reserved, ReservedSet};
 use super::secret;
 use super::transaction::{Command, Plan, check_etag};
-
-/// A user type to be made.
-#[derive(Debug, Clone)]
-pub struct CreateUserType {
-    /// Its library; one that the caller reaches.
-    pub library: Name,
-    /// Its name.
-    pub user_type: Name,
-    /// What it grants.
-    pub permissions: PermissionSet,
-}
-
-/// Changes to a user type. What is `None` stays.
-#[derive(Debug, Clone)]
-pub struct UpdateUserType {
-    /// Its library; one that the caller reaches.
-    pub library: Name,
-    /// The user type.
-    pub user_type: Name,
-    /// What it grants from now on.
-    pub permissions: Option<PermissionSet>,
-    /// What the change is based on; empty for anything.
-    pub etag: String,
-}
-
-/// A user type to be deleted.
-#[derive(Debug, Clone)]
-pub struct DeleteUserType {
-    /// Its library; one that the caller reaches.
-    pub library: Name,
-    /// The user type.
-    pub user_type: Name,
-    /// What the change is based on; empty for anything.
-    pub etag: String,
-}
 
 /// A user to be made.
 #[derive(Debug, Clone)]
@@ -100,109 +65,6 @@ pub struct DeleteUser {
     pub user: Name,
     /// What the change is based on; empty for anything.
     pub etag: String,
-}
-
-#[async_trait]
-impl Command for CreateUserType {
-    const ACTION: &'static str = "user_type.create";
-    type Answer = UserType;
-
-    async fn plan(
-        &self,
-        authority: &Authority,
-        by: &Authorised,
-        now: Moment,
-    ) -> Result<Plan<UserType>, Error> {
-        let library = authority.library(&self.library)?;
-        by.demand_held(self.permissions.reserved)?;
-        let mut plan = Plan::new(&self.library, library.value.uid);
-        plan.read(&library);
-        plan.event = AuditEvent {
-            user_type: self.user_type.to_string(),
-            ..plan.event
-        };
-        if authority
-            .user_type(&library.value.uid, &self.library, &self.user_type)
-            .is_ok()
-        {
-            return Err(taken("user type"));
-        }
-        plan.create(UserType {
-            library_uid: library.value.uid,
-            user_type: self.user_type.clone(),
-            permissions: self.permissions.clone(),
-            create_time: now,
-        })?;
-        Ok(plan)
-    }
-}
-
-#[async_trait]
-impl Command for UpdateUserType {
-    const ACTION: &'static str = "user_type.update";
-    type Answer = UserType;
-
-    async fn plan(
-        &self,
-        authority: &Authority,
-        by: &Authorised,
-        _now: Moment,
-    ) -> Result<Plan<UserType>, Error> {
-        let library = authority.library(&self.library)?;
-        let before = authority.user_type(&library.value.uid, &self.library, &self.user_type)?;
-        check_etag(authority, &self.etag, before.revision)?;
-        let mut after = before.value.clone();
-        if let Some(permissions) = &self.permissions {
-            by.demand_held(
-                permissions
-                    .reserved
-                    .without(before.value.permissions.reserved),
-            )?;
-            after.permissions = permissions.clone();
-        }
-        let mut plan = Plan::new(&self.library, library.value.uid);
-        plan.read(&library);
-        plan.event = AuditEvent {
-            user_type: self.user_type.to_string(),
-            fields: vec!["permissions".to_owned()],
-            ..plan.event
-        };
-        plan.replace(&before, after)?;
-        Ok(plan)
-    }
-}
-
-#[async_trait]
-impl Command for DeleteUserType {
-    const ACTION: &'static str = "user_type.delete";
-    type Answer = UserType;
-
-    async fn plan(
-        &self,
-        authority: &Authority,
-        _by: &Authorised,
-        _now: Moment,
-    ) -> Result<Plan<UserType>, Error> {
-        let library = authority.library(&self.library)?;
-        let before = authority.user_type(&library.value.uid, &self.library, &self.user_type)?;
-        check_etag(authority, &self.etag, before.revision)?;
-        let state = authority.index.read()?;
-        let slot = state.directory().library_named(self.library.as_str());
-        if slot.is_some_and(|slot| slot.is_assigned(&self.user_type)) {
-            return Err(Error::new(
-                Reason::InUse,
-                "users are assigned this user type; take it from them first",
-            ));
-        }
-        let mut plan = Plan::new(&self.library, library.value.uid);
-        plan.read(&library);
-        plan.event = AuditEvent {
-            user_type: self.user_type.to_string(),
-            ..plan.event
-        };
-        plan.delete(&before);
-        Ok(plan)
-    }
 }
 
 #[async_trait]
@@ -315,22 +177,6 @@ impl Command for DeleteUser {
 }
 
 impl Authority {
-    /// A living user type, from the index.
-    pub(super) fn user_type(
-        &self,
-        uid: &Uid,
-        library: &Name,
-        name: &Name,
-    ) -> Result<Versioned<UserType>, Error> {
-        let state = self.index.read()?;
-        let slot = state
-            .directory()
-            .library_named(library.as_str())
-            .filter(|slot| slot.uid == *uid);
-        slot.and_then(|slot| slot.user_types.get(name).cloned())
-            .ok_or_else(|| Error::not_found("user type"))
-    }
-
     /// A living user, from the store: the index does not hold what people call it.
     pub(super) async fn user(&self, library: &Uid, name: &Name) -> Result<Versioned<User>, Error> {
         let found = self.fetch(keyspace::user(*library, name)).await?;

@@ -21,7 +21,7 @@ pub(super) const MAX_MISSES: usize = 64;
 pub enum Scope {
     /// Everybody's.
     All,
-    /// Those of this library; any other is NOT_FOUND to it.
+    /// Those of this library; any other is `NOT_FOUND` to it.
     Library(Uid),
 }
 

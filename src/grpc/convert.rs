@@ -1,27 +1,31 @@
 //! Between messages and the domain. Every message is taken apart field by field, so that a new field is a compile error here;
 //! all that is wrong with a request is reported at once.
 
-mod directory;
+mod audit;
+mod library;
 mod token;
+mod user;
 mod verify;
 
 use prost_types::Timestamp;
 
-pub(super) use self::directory::{
-    create_library, create_user, create_user_type, delete_library, delete_user, delete_user_type,
-    library, name, update_library, update_user, update_user_type, user, user_type,
-};
+pub(super) use self::audit::audit_event;
+pub(super) use self::library::{create_library, delete_library, library, update_library};
 pub(super) use self::token::{
-    audit_event, create_token, extend_token, resume_token, revoke_token, suspend_token, token,
-    token_filter, token_id, update_token,
+    create_token, extend_token, resume_token, revoke_token, suspend_token, token, token_filter,
+    token_id, update_token,
+};
+pub(super) use self::user::{
+    create_user, create_user_type, delete_user, delete_user_type, update_user, update_user_type,
+    user, user_type,
 };
 pub(super) use self::verify::{judgement, verify};
 use crate::authority::cidr::Cidr;
 use crate::authority::directory::{Assignment, MAX_APIS, MAX_CIDRS};
 use crate::authority::error::{Error, Faults};
-use crate::authority::list::PageRequest;
 use crate::authority::moment::Moment;
 use crate::authority::name::{self as names, MAX_DESCRIPTION_BYTES, MAX_DISPLAY_NAME_BYTES, Name};
+use crate::authority::page::PageRequest;
 use crate::authority::permission::{MAX_PERMISSIONS, PermissionSet};
 use crate::proto::v1;
 
@@ -37,6 +41,11 @@ pub(super) fn request_id(text: &str) -> Result<Option<[u8; 16]>, Error> {
             "must be a UUID, such as \"3f1c9a52-8a0e-4f0b-9d53-0a1b6c7d8e9f\"",
         )),
     }
+}
+
+/// A name that a call is about.
+pub(super) fn name(field: &str, text: &str) -> Result<Name, Error> {
+    Name::parse(text).map_err(|why| Error::invalid(field, why.to_string()))
 }
 
 /// Which page of a list.
@@ -74,6 +83,12 @@ fn display_name(faults: &mut Faults, text: &str) -> String {
 fn description(faults: &mut Faults, field: &str, text: &str) -> String {
     faults
         .take(field, names::text(text, MAX_DESCRIPTION_BYTES))
+        .unwrap_or_default()
+}
+
+fn short(faults: &mut Faults, field: &str, text: &str) -> String {
+    faults
+        .take(field, names::text(text, MAX_DISPLAY_NAME_BYTES))
         .unwrap_or_default()
 }
 

@@ -15,6 +15,10 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt as _;
 
+use std::sync::Arc;
+
+use tonic::service::Routes;
+
 use super::*;
 use crate::proto::v1::token_verify_client::TokenVerifyClient;
 use crate::proto::v1::{Verdict, VerifyRequest};

@@ -74,6 +74,10 @@ impl Workers {
         let (living, alive) = mpsc::channel(1);
         let mut desks = Vec::new();
         for number in 0..config.worker_count() {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "its items are as bounded as the connections"
+            )]
             let (queue, accepted) = mpsc::unbounded_channel();
             let greeter = Greeter::new(Manners::of(config), tls.cloned(), gate.for_worker(number));
             let runtime = Builder::new_current_thread().enable_all().build()?;

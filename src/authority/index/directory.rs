@@ -53,16 +53,19 @@ pub struct UserSlot {
 
 impl Directory {
     /// The library in a slot.
+    #[must_use]
     pub fn library(&self, slot: u32) -> &LibrarySlot {
         &self.libraries[slot as usize]
     }
 
     /// The user in a slot.
+    #[must_use]
     pub fn user(&self, slot: u32) -> &UserSlot {
         &self.users[slot as usize]
     }
 
     /// The living library of this name.
+    #[must_use]
     pub fn library_named(&self, name: &str) -> Option<&LibrarySlot> {
         self.by_name.get(name).map(|slot| self.library(*slot))
     }
@@ -200,6 +203,7 @@ impl LibrarySlot {
     }
 
     /// The slot of the living user of this name.
+    #[must_use]
     pub fn user_named(&self, name: &str) -> Option<u32> {
         self.users.get(name).copied()
     }
@@ -210,6 +214,7 @@ impl LibrarySlot {
     }
 
     /// Whether any user is assigned the user type.
+    #[must_use]
     pub fn is_assigned(&self, user_type: &Name) -> bool {
         self.assigned.contains_key(user_type)
     }

@@ -179,6 +179,7 @@ pub(super) struct TokenTooOdd;
 
 impl Packed {
     /// What the judge knows of it.
+    #[must_use]
     pub fn facts(&self) -> TokenFacts {
         TokenFacts {
             kind: TokenKind::Api,
@@ -190,11 +191,13 @@ impl Packed {
     }
 
     /// The version of the key that made its tag.
+    #[must_use]
     pub fn key_version(&self) -> u32 {
         self.key_version.into()
     }
 
     /// Its place in its library's list.
+    #[must_use]
     pub fn order(&self) -> Order {
         (Reverse(self.create_time), self.id)
     }
@@ -258,8 +261,9 @@ impl Grants {
 
 /// Ids are random, so their own bits serve as hash and shard. Only this authority's own ids are ever put in.
 fn hash(id: TokenId) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = id.0;
-    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    let mut first = [0; 8];
+    first.copy_from_slice(&id.0[..8]);
+    u64::from_be_bytes(first)
 }
 
 fn shard(id: TokenId) -> usize {

@@ -1,26 +1,23 @@
-//! Tokens and audit events.
+//! Tokens.
 
 use super::{
     Clear, apis, cidrs, description, display_name, known, moment, permissions, pin, required_name,
     texts, timestamp,
 };
-use crate::authority::audit::AuditEvent;
-use crate::authority::change::{
-    ExtendToken, Extension, ResumeToken, RevokeToken, SuspendToken, UpdateToken,
-};
+use crate::authority::change::{ExtendToken, Extension, ResumeToken, RevokeToken, SuspendToken};
 use crate::authority::error::{Error, Faults};
 use crate::authority::issue::CreateToken;
-use crate::authority::keyspace::Versioned;
-use crate::authority::list::{TokenFilter, TokenState};
+use crate::authority::list::TokenFilter;
 use crate::authority::moment::{Lifetime, Until};
 use crate::authority::name::{self as names, MAX_DESCRIPTION_BYTES, MAX_DISPLAY_NAME_BYTES, Name};
 use crate::authority::permission::PermissionSet;
 use crate::authority::secret::TokenId;
+use crate::authority::state::TokenState;
 use crate::authority::token::{
     AccessRight, Grant, Revocation, RevocationReason, Suspension, Token, TokenKind,
 };
+use crate::authority::update::UpdateToken;
 use crate::proto::v1;
-use crate::store::Revision;
 
 pub(in crate::grpc) fn create_token(
     message: v1::CreateTokenRequest,
@@ -332,40 +329,6 @@ pub(in crate::grpc) fn token(token: &Token, state: TokenState, etag: String) -> 
         apis: texts(apis),
         allowed_cidrs: texts(allowed_cidrs),
         etag,
-    }
-}
-
-pub(in crate::grpc) fn audit_event(
-    event: Versioned<AuditEvent>,
-    revision_text: impl Fn(Revision) -> String,
-) -> v1::AuditEvent {
-    let AuditEvent {
-        key: _,
-        time,
-        action,
-        actor,
-        actor_token_id,
-        library,
-        token_id,
-        user,
-        user_type,
-        fields,
-        comment,
-        call_id,
-    } = event.value;
-    v1::AuditEvent {
-        time: Some(timestamp(time)),
-        action,
-        actor,
-        actor_token_id,
-        library,
-        token_id,
-        user,
-        user_type,
-        fields,
-        comment,
-        call_id,
-        revision: revision_text(event.revision),
     }
 }
 

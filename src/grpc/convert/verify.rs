@@ -1,7 +1,7 @@
 //! Verify's demand and its answer.
 
-use super::directory::user_kind;
 use super::token::token_kind;
+use super::user::user_kind;
 use super::{assignment, timestamp};
 use crate::authority::cidr::Address;
 use crate::authority::error::{Error, Faults};

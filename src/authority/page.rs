@@ -1,0 +1,125 @@
+//! Pages of lists. A page token is a place in a list, with a MAC that binds it to its caller, its list and its filter.
+
+use super::Authority;
+use super::caller::Authorised;
+use super::error::Error;
+
+/// Items of a page for which no size is given.
+const DEFAULT_PAGE: usize = 50;
+/// Most items of a page.
+const MAX_PAGE: usize = 1000;
+/// Bytes of MAC in a page token.
+const MAC_BYTES: usize = 16;
+
+/// Which page of a list.
+#[derive(Debug, Clone, Default)]
+pub struct PageRequest {
+    /// How many items; 0 or less for the default, more than the maximum for that.
+    pub size: i32,
+    /// The token that the page before gave; empty for the first.
+    pub token: String,
+}
+
+/// A page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// Its items.
+    pub items: Vec<T>,
+    /// Gets the next page; empty after the last.
+    pub next: String,
+}
+
+/// What a page token is bound to.
+pub(super) struct Binding {
+    label: &'static str,
+    caller: Vec<u8>,
+    filter: String,
+}
+
+impl Authority {
+    pub(super) fn seal_page(&self, binding: &Binding, cursor: &[u8]) -> String {
+        let bytes = [&binding.mac(self, cursor), cursor].concat();
+        let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
+        let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        digits.map(digit).collect()
+    }
+
+    pub(super) fn open_page(
+        &self,
+        binding: &Binding,
+        page: &PageRequest,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        if page.token.is_empty() {
+            return Ok(None);
+        }
+        let bytes = from_hex(&page.token).ok_or_else(bad_page_token)?;
+        let (mac, cursor) = bytes
+            .split_at_checked(MAC_BYTES)
+            .ok_or_else(bad_page_token)?;
+        let sound: bool = subtle::ConstantTimeEq::ct_eq(mac, &binding.mac(self, cursor)[..]).into();
+        if sound {
+            Ok(Some(cursor.to_vec()))
+        } else {
+            Err(bad_page_token())
+        }
+    }
+}
+
+// === impl PageRequest ===
+
+impl PageRequest {
+    pub(super) fn limit(&self) -> usize {
+        match usize::try_from(self.size) {
+            Err(_) | Ok(0) => DEFAULT_PAGE,
+            Ok(size) => size.min(MAX_PAGE),
+        }
+    }
+}
+
+// === impl Binding ===
+
+impl Binding {
+    pub(super) fn new(label: &'static str, by: &Authorised, filter: String) -> Binding {
+        Binding {
+            label,
+            caller: by.user_uid.0.to_vec(),
+            filter,
+        }
+    }
+
+    fn mac(&self, authority: &Authority, cursor: &[u8]) -> [u8; MAC_BYTES] {
+        // The filter is made of names, so a byte that no name holds ends it.
+        let message = [
+            &self.caller,
+            self.label.as_bytes(),
+            &[0],
+            self.filter.as_bytes(),
+            &[0],
+            cursor,
+        ]
+        .concat();
+        let mac = authority.keys.mac("page token", &message);
+        let mut short = [0; MAC_BYTES];
+        short.copy_from_slice(&mac[..MAC_BYTES]);
+        short
+    }
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let nibble = |c: u8| {
+        char::from(c)
+            .to_digit(16)
+            .and_then(|d| u8::try_from(d).ok())
+    };
+    let pairs = text.as_bytes().chunks(2);
+    pairs
+        .map(|pair| Some(nibble(pair[0])? << 4 | nibble(*pair.get(1)?)?))
+        .collect()
+}
+
+pub(super) fn bad_page_token() -> Error {
+    Error::invalid(
+        "page_token",
+        "must be the next_page_token of the page before, for the same caller and filter",
+    )
+}
