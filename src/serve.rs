@@ -17,7 +17,7 @@ use std::io::{self, Write as _};
 use std::net::TcpListener;
 use std::pin::pin;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -140,14 +140,19 @@ pub async fn run(
 
 /// Loads all tokens, makes the first operator, and tells that lists are whole. Returns only if that fails.
 async fn settle(config: &Config, open: &Open, health: &Health) -> ServeError {
-    let loaded = open
-        .authority
-        .load_tokens()
-        .await
-        .map_err(OpeningError::Authority);
-    let settled = match loaded {
-        Ok(()) => opening::ensure_operator(config, open).await,
-        Err(error) => Err(error),
+    let started = Instant::now();
+    let settled = match open.authority.load_tokens().await {
+        Ok(size) => {
+            let elapsed_ms = started.elapsed().as_millis();
+            tracing::info!(
+                tokens = size.tokens,
+                bytes = size.bytes,
+                elapsed_ms,
+                "index complete"
+            );
+            opening::ensure_operator(config, open).await
+        }
+        Err(error) => Err(OpeningError::Authority(error)),
     };
     match settled {
         Ok(()) => {

@@ -3,14 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32};
-use std::time::Instant;
 
 use tokio::sync::{Mutex, Semaphore};
 use zeroize::Zeroizing;
 
 use super::Authority;
 use super::error::Error;
-use super::index::Index;
+use super::index::{Index, Size};
 use super::keys::{Keys, RootKey};
 use super::keyspace;
 use super::moment::Moment;
@@ -37,6 +36,8 @@ pub enum StartError {
     WrongRootKey,
     /// The operating system gives no random bytes.
     NoRandomness,
+    /// The index is not sound.
+    Index(Error),
     /// The first operator can't be made.
     Operator(Error),
     /// The file of the operator's token can't be written.
@@ -87,9 +88,8 @@ impl Authority {
     }
 
     /// Loads all tokens into the index, in slices between commits. A record that can't be read is noted and passed over:
-    /// its token is refused, and no other suffers.
-    pub async fn load_tokens(&self) -> Result<(), StartError> {
-        let started = Instant::now();
+    /// its token is refused, and no other suffers. Says how large the index is then.
+    pub async fn load_tokens(&self) -> Result<Size, StartError> {
         let (mut after, mut limit) = (None, SLICE);
         loop {
             match load_slice(self.store.as_ref(), keyspace::TOKENS, after.clone(), limit).await {
@@ -106,17 +106,7 @@ impl Authority {
             }
             tokio::task::yield_now().await;
         }
-        if let Ok(state) = self.index.read() {
-            let size = state.size();
-            let elapsed_ms = started.elapsed().as_millis();
-            tracing::info!(
-                tokens = size.tokens,
-                bytes = size.bytes,
-                elapsed_ms,
-                "index complete"
-            );
-        }
-        Ok(())
+        Ok(self.index.read().map_err(StartError::Index)?.size())
     }
 }
 
@@ -143,6 +133,7 @@ impl fmt::Display for StartError {
                  Give the right root_key_file, or another data_dir",
             ),
             StartError::NoRandomness => write!(f, "{NoRandomness}"),
+            StartError::Index(error) => write!(f, "the tokens can't be loaded: {error}"),
             StartError::Operator(error) => write!(f, "the operator's token can't be made: {error}"),
             StartError::TokenFile(error) => write!(f, "the operator's token can't be written to its file: {error}"),
             StartError::UsedToken => f.write_str(

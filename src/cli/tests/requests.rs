@@ -5,7 +5,7 @@ use std::any::Any;
 use super::*;
 
 /// The one request that a command line becomes.
-async fn asked<Q: Any>(line: &str) -> Q {
+pub(super) async fn asked<Q: Any>(line: &str) -> Q {
     let authority = Authority::default();
     let shell = Shell {
         stdin: "tka_presented\n",
@@ -16,19 +16,19 @@ async fn asked<Q: Any>(line: &str) -> Q {
     authority.asked().pop().unwrap()
 }
 
-fn text(text: &str) -> String {
+pub(super) fn text(text: &str) -> String {
     text.to_owned()
 }
 
-fn texts(texts: &[&str]) -> Vec<String> {
+pub(super) fn texts(texts: &[&str]) -> Vec<String> {
     texts.iter().copied().map(text).collect()
 }
 
-fn at(seconds: i64) -> prost_types::Timestamp {
+pub(super) fn at(seconds: i64) -> prost_types::Timestamp {
     prost_types::Timestamp { seconds, nanos: 0 }
 }
 
-fn assignment(department: &str, user_type: &str) -> v1::Assignment {
+pub(super) fn assignment(department: &str, user_type: &str) -> v1::Assignment {
     v1::Assignment {
         department: text(department),
         user_type: text(user_type),
@@ -196,176 +196,6 @@ fn an_assignment_of_nothing_is_a_usage_error() {
         ];
         assert!(Cli::try_parse_from(line).is_err(), "{wrong:?}");
     }
-}
-
-#[tokio::test]
-async fn token_create() {
-    let request: v1::CreateTokenRequest = asked(
-        "token create --library acme --user till --display-name n --description d --expires 2027-06-30T02:00:00+02:00 \
-         --not-before 1970-01-01T00:00:01.5Z --suspended --department sales --user-type clerk \
-         --access-right read-only --permission a:b --permission c:d --api x --allowed-cidr 10.0.0.0/8 --request-id r",
-    )
-    .await;
-    let expected = v1::CreateTokenRequest {
-        library: text("acme"),
-        user: text("till"),
-        display_name: text("n"),
-        description: text("d"),
-        expire_time: Some(at(1_814_313_600)),
-        lifetime: String::new(),
-        not_before: Some(prost_types::Timestamp {
-            seconds: 1,
-            nanos: 500_000_000,
-        }),
-        suspended: true,
-        department: text("sales"),
-        user_type: text("clerk"),
-        access_right: v1::AccessRight::ReadOnly.into(),
-        permissions: texts(&["a:b", "c:d"]),
-        apis: texts(&["x"]),
-        allowed_cidrs: texts(&["10.0.0.0/8"]),
-        request_id: text("r"),
-    };
-    assert_eq!(request, expected);
-    // The server alone knows what a lifetime is.
-    let request: v1::CreateTokenRequest =
-        asked("token create --user u --description d --lifetime 2027-06-30").await;
-    assert_eq!(
-        (request.lifetime.as_str(), request.expire_time),
-        ("2027-06-30", None)
-    );
-}
-
-#[test]
-fn a_token_command_that_contradicts_itself_is_a_usage_error() {
-    for wrong in [
-        "create --user u --display-name n --lifetime 1y --expires 2027-06-30T00:00:00Z",
-        "create --user u",
-        "create --display-name n",
-        "create --user u --display-name n --department sales",
-        "create --user u --display-name n --expires tomorrow",
-        "extend id --extend-by 1y --expires 2027-06-30T00:00:00Z",
-        "revoke id --reason bored",
-        "update id --clear user",
-    ] {
-        let line = ["token-authority", "token"]
-            .into_iter()
-            .chain(wrong.split_whitespace());
-        let error = Cli::try_parse_from(line).expect_err(wrong);
-        assert_eq!(error.exit_code(), Exit::Usage as i32, "{wrong}");
-    }
-}
-
-#[tokio::test]
-async fn token_get_and_list() {
-    let request: v1::GetTokenRequest = asked("token get id").await;
-    assert_eq!(request.token_id, "id");
-    let request: v1::ListTokensRequest =
-        asked("token list --library acme --user till --show-revoked --limit 3").await;
-    let expected = v1::ListTokensRequest {
-        library: text("acme"),
-        user: text("till"),
-        show_revoked: true,
-        page_size: 3,
-        page_token: String::new(),
-    };
-    assert_eq!(request, expected);
-}
-
-#[tokio::test]
-async fn token_update_sends_what_was_given_and_nothing_else() {
-    let request: v1::UpdateTokenRequest = asked("token update id --request-id r").await;
-    let nothing = v1::UpdateTokenRequest {
-        token_id: text("id"),
-        request_id: text("r"),
-        ..Default::default()
-    };
-    assert_eq!(request, nothing);
-    let request: v1::UpdateTokenRequest = asked(
-        "token update id --display-name n --expires 2027-06-30T00:00:00Z --access-right custom --permission a:b \
-         --clear user-type --clear apis --etag e --request-id r",
-    )
-    .await;
-    let expected = v1::UpdateTokenRequest {
-        display_name: Some(text("n")),
-        expire_time: Some(at(1_814_313_600)),
-        access_right: Some(v1::AccessRight::Custom.into()),
-        permissions: texts(&["a:b"]),
-        clear: texts(&["user_type", "apis"]),
-        etag: text("e"),
-        ..nothing
-    };
-    assert_eq!(request, expected);
-}
-
-#[tokio::test]
-async fn token_extend_suspend_and_resume() {
-    let request: v1::ExtendTokenRequest =
-        asked("token extend id --extend-by 90d --etag e --request-id r").await;
-    let expected = v1::ExtendTokenRequest {
-        token_id: text("id"),
-        extend_by: text("90d"),
-        expire_time: None,
-        etag: text("e"),
-        request_id: text("r"),
-    };
-    assert_eq!(request, expected);
-    let request: v1::ExtendTokenRequest =
-        asked("token extend id --expires 2027-06-30T00:00:00Z").await;
-    assert_eq!(
-        (request.extend_by.as_str(), request.expire_time),
-        ("", Some(at(1_814_313_600)))
-    );
-    let request: v1::SuspendTokenRequest =
-        asked("token suspend id --reason leave --etag e --request-id r").await;
-    let expected = v1::SuspendTokenRequest {
-        token_id: text("id"),
-        reason: text("leave"),
-        etag: text("e"),
-        request_id: text("r"),
-    };
-    assert_eq!(request, expected);
-    let request: v1::ResumeTokenRequest = asked("token resume id --etag e --request-id r").await;
-    let expected = v1::ResumeTokenRequest {
-        token_id: text("id"),
-        etag: text("e"),
-        request_id: text("r"),
-    };
-    assert_eq!(request, expected);
-}
-
-#[tokio::test]
-async fn token_revoke() {
-    let request: v1::RevokeTokenRequest =
-        asked("token revoke id --reason no-longer-needed --comment done --request-id r").await;
-    let expected = v1::RevokeTokenRequest {
-        token_id: text("id"),
-        reason: v1::RevocationReason::NoLongerNeeded.into(),
-        comment: text("done"),
-        request_id: text("r"),
-    };
-    assert_eq!(request, expected);
-}
-
-#[tokio::test]
-async fn verify_takes_the_token_from_standard_input() {
-    let request: v1::VerifyRequest = asked(
-        "verify --library acme --permission a:b --permission c:d --department sales --api x --data-owner c-7 \
-         --client-ip 192.0.2.7 --filter data-owner --filter department",
-    )
-    .await;
-    let expected = v1::VerifyRequest {
-        token: text("tka_presented"),
-        library: text("acme"),
-        permissions: texts(&["a:b", "c:d"]),
-        department: text("sales"),
-        api: text("x"),
-        data_owner: text("c-7"),
-        client_ip: text("192.0.2.7"),
-        filters: vec![v1::Filter::DataOwner.into(), v1::Filter::Department.into()],
-    };
-    assert_eq!(request, expected);
-    assert!(Cli::try_parse_from(["token-authority", "verify", "tka_presented"]).is_err());
 }
 
 #[tokio::test]
