@@ -1,4 +1,58 @@
-//! token-authority
+//! `token-authority` issues opaque API tokens and answers, for every request that any backend receives: *is this token good
+//! for this, right now?*
+//!
+//! # The map
+//!
+//! **grpc speaks, authority decides, store remembers.** Imports go in that direction only; `tests/tidy` keeps it so.
+//!
+//! | module | what it is | what it must not know |
+//! |---|---|---|
+//! | [`grpc`] | messages to domain and back, who calls, the one table from error to code | what a verdict depends on; engines |
+//! | [`authority`] | what records mean: the judge, the index, the commands, the key layout | gRPC, public messages, engines, the wall clock |
+//! | [`store`] | bytes, revisions, atomic commits, durability, the feed of commits | what a token is |
+//! | [`serve`] | the composition root: in which order all of it starts and stops; sockets, TLS, threads | |
+//! | [`config`], [`telemetry`], [`clock`] | settings from one table; logs; the time that tokens are judged by | |
+//! | [`cli`] | the command line, a gRPC client; it never opens the database | all of the above but [`proto`] |
+//! | [`proto`] | the generated code: `v1` is the API, `store` is what is on disk | |
+//!
+//! Where to look first: `authority/keyspace.rs` is the whole database on one screen, `authority/judge.rs` the order of the
+//! verdicts, `grpc/identity.rs` the rule of every RPC, `grpc/status.rs` the code of every error, `config.rs` every setting.
+//!
+//! # What is always true
+//!
+//! Mostly it is what is *absent*.
+//!
+//! - Verify reads memory alone. It calls no store, writes nothing, and waits for nothing, except for a token that is not
+//!   loaded yet after a start.
+//! - The index is changed by the store's writer alone, by whole durable batches, under one write lock. A judgement holds the
+//!   read lock, so it sees one revision; what it has not seen, nobody was promised (G2), and what somebody was promised, it
+//!   has seen (G3).
+//! - There is one way to write: [`authority::transaction`]. A commit names every record that its authorisation and its checks
+//!   read, and carries its audit event and the answer to a repeat. No command commits on a right that was just taken away.
+//! - A caller's credential is a token like any other, judged by the same judge. There is no root key and no second kind of
+//!   credential: operators are users of the library `system`.
+//! - Nothing is set by a job: EXPIRED and REVOKED are judged at each use, by the time that the call is given.
+//! - No type that holds a secret can be printed. A secret leaves the process in the one answer that makes it.
+//! - What can't be read, decoded or decided refuses. No error path ends in VALID (G6).
+//!
+//! # Four walks
+//!
+//! **Create.** [`grpc::context`] gives the call its id, span and deadline. [`grpc::identity`] judges the credential for
+//! `tokens:admin`. `grpc/convert` takes the message apart, all faults at once. [`authority::transaction`] judges the caller
+//! again and asks [`authority::issue`] for a plan: a token with a fresh secret, of which the HMAC tag is kept. The commit is
+//! three keys: token, audit event, answer to a repeat (the secret sealed). `store/sled/writer.rs` batches it with what else
+//! waits, syncs the file, tells the index, and only then answers.
+//!
+//! **Verify.** The same two layers; then [`authority::secret`] parses 76 characters, the index finds 80 bytes, one HMAC is
+//! compared in constant time, and [`authority::judge`] goes through the verdicts in their order. An unknown id takes the same
+//! path against a dummy key.
+//!
+//! **Revoke.** As Create, with a record that has a revocation. When it returns, the change is on disk and in the index: every
+//! Verify that begins afterwards is refused.
+//!
+//! **Start.** The port listens and health answers. The store opens; the root key is proved; keys and directory are loaded.
+//! From here Verify answers correctly. The tokens follow in slices between commits; one that is not there yet is fetched by
+//! the writer. When all are there, lists answer too, and an operator's token is made if there is no live one.
 
 pub mod authority;
 pub mod cli;
