@@ -12,6 +12,7 @@ mod layers;
 mod panics;
 mod protos;
 mod reasons;
+mod rules;
 mod shape;
 mod sources;
 mod words;
