@@ -80,8 +80,7 @@ export CREDENTIAL=$OPERATOR
 
 # What is served, as reflection tells it.
 grpcurl -plaintext "$ADDRESS" list >"$answer"
-listed $admin $directory $verify grpc.health.v1.Health grpc.reflection.v1.ServerReflection \
-    grpc.reflection.v1alpha.ServerReflection
+listed $admin $directory $verify grpc.health.v1.Health grpc.reflection.v1.ServerReflection
 grpcurl -plaintext "$ADDRESS" describe $verify.Verify >"$answer"
 grep -q 'rpc Verify ( .tokenauthority.v1.VerifyRequest )' "$answer"
 grpcurl -plaintext "$ADDRESS" describe google.rpc.ErrorInfo >"$answer"

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use token_authority::store::sled::SledStore;
+use token_authority::store::{Committed, Follower, Load as Slice, Record, Revision, Store};
+
 use crate::check;
 use crate::directory::Directory;
 use crate::harness::{Server, furnish};
@@ -42,7 +45,7 @@ async fn a_wrong_root_key_is_refused_and_nothing_is_written() {
     let root_key = directory.path().join("root.key");
     let right = fs::read(&root_key).expect("the root key");
     fs::write(&root_key, another_root_key().await).expect("the root key can be replaced");
-    let before = contents(directory.path());
+    let before = Contents::of(&directory).await;
 
     let (status, log) = Server::refused(directory.path());
     assert!(!status.success(), "{status}");
@@ -50,7 +53,7 @@ async fn a_wrong_root_key_is_refused_and_nothing_is_written() {
         log.contains("root key"),
         "the message says what is wrong:\n{log}"
     );
-    assert_same(&before, &contents(directory.path()));
+    before.assert_same(&Contents::of(&directory).await);
 
     fs::write(&root_key, right).expect("the root key can be put back");
     let server = Server::start(directory.path());
@@ -63,7 +66,7 @@ async fn a_missing_root_key_is_refused_rather_than_made_anew() {
     let root_key = directory.path().join("root.key");
     let right = fs::read(&root_key).expect("the root key");
     fs::remove_file(&root_key).expect("the root key can be removed");
-    let before = contents(directory.path());
+    let before = Contents::of(&directory).await;
 
     let (status, log) = Server::refused(directory.path());
     assert!(!status.success(), "{status}");
@@ -71,7 +74,7 @@ async fn a_missing_root_key_is_refused_rather_than_made_anew() {
         log.contains("root key"),
         "the message says what is wrong:\n{log}"
     );
-    assert_same(&before, &contents(directory.path()));
+    before.assert_same(&Contents::of(&directory).await);
 
     fs::write(&root_key, right).expect("the root key can be put back");
     let server = Server::start(directory.path());
@@ -99,26 +102,56 @@ async fn another_root_key() -> Vec<u8> {
     fs::read(other.path().join("root.key")).expect("the other root key")
 }
 
-/// Every file below `folder`, with its bytes.
-fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut files = BTreeMap::new();
-    for entry in fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            files.extend(contents(&path));
-        } else {
-            let bytes = fs::read(&path).expect("a file");
-            files.insert(path, bytes);
-        }
-    }
-    files
+/// What a data directory holds: the files beside the store, and the store's records with its newest revision. Not the
+/// engine's own bytes: sled pads its log and renews its snapshot whenever it is opened.
+#[derive(PartialEq, Eq)]
+struct Contents {
+    files: BTreeMap<PathBuf, Vec<u8>>,
+    head: Revision,
+    records: Vec<Record>,
 }
 
-/// Compares without printing what the files hold.
-fn assert_same(before: &BTreeMap<PathBuf, Vec<u8>>, after: &BTreeMap<PathBuf, Vec<u8>>) {
-    let names = |files: &BTreeMap<PathBuf, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
-    assert_eq!(names(before), names(after));
-    for (path, bytes) in before {
-        assert!(after[path] == *bytes, "{} was written to", path.display());
+// === impl Contents ===
+
+impl Contents {
+    async fn of(directory: &Directory) -> Contents {
+        let store = SledStore::open(&directory.store(), Box::new(Nobody)).expect("a store");
+        let head = store.head().await.expect("a revision");
+        let records = store.scan(Vec::new(), None, usize::MAX).await;
+        store.close().await;
+        Contents {
+            files: files(directory.path()),
+            head,
+            records: records.expect("records"),
+        }
     }
+
+    /// Compares without printing what is secret.
+    fn assert_same(&self, after: &Contents) {
+        let names = |contents: &Contents| contents.files.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(self), names(after));
+        assert_eq!(self.head, after.head);
+        assert!(!self.records.is_empty(), "the store holds nothing");
+        assert!(self == after, "a file or a record was written");
+    }
+}
+
+/// Follows nothing.
+struct Nobody;
+
+// === impl Nobody ===
+
+impl Follower for Nobody {
+    fn publish(&mut self, _: &[Committed]) {}
+    fn loaded(&mut self, _: &Slice, _: Vec<Record>) {}
+}
+
+/// The files of a folder, not of those below it, with their bytes.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    paths
+        .filter(|path| path.is_file())
+        .map(|path| (path.clone(), fs::read(&path).expect("a file")))
+        .collect()
 }

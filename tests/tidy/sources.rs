@@ -33,8 +33,14 @@ impl Source {
     }
 
     fn tests_begin(&self) -> usize {
-        let marker = "#[cfg(test)]\nmod tests {";
-        self.text.find(marker).unwrap_or(self.text.len())
+        let begin = self
+            .text
+            .match_indices("#[cfg(test)]\n")
+            .find(|(at, marker)| {
+                let item = self.text[at + marker.len()..].lines().next();
+                item.is_some_and(|item| item.contains("mod ") && item.ends_with('{'))
+            });
+        begin.map_or(self.text.len(), |(at, _)| at)
     }
 }
 
