@@ -132,7 +132,6 @@ pub const RULES: &[(&str, Rule)] = &[
         Rule::Demand(Reserved::DirectoryAdmin),
     ),
     ("/grpc.health.v1.Health/Check", Rule::Public),
-    ("/grpc.health.v1.Health/List", Rule::Public),
     ("/grpc.health.v1.Health/Watch", Rule::Public),
     (
         "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
