@@ -108,3 +108,6 @@ impl std::fmt::Debug for Authority {
 fn understand<T: Stored>(record: &Record) -> Result<Versioned<T>, Error> {
     keyspace::decode(record).ok_or_else(|| StoreError::Damaged(record.key.clone()).into())
 }
+
+#[cfg(test)]
+mod tests;
