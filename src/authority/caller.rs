@@ -155,8 +155,15 @@ impl Authorised {
         ))
     }
 
-    /// Fails if it holds less than it would convey.
+    /// Fails if it holds less than it would convey; `tokens:act-as` only operators convey.
     pub fn demand_held(&self, conveyed: ReservedSet) -> Result<(), Error> {
+        let act_as = ReservedSet::of(&[Reserved::TokensActAs]);
+        if !self.is_operator() && !conveyed.intersect(act_as).is_empty() {
+            return Err(Error::new(
+                Reason::ReservedPermission,
+                "only operators convey tokens:act-as; ask one",
+            ));
+        }
         let missing: Vec<&str> = conveyed
             .held()
             .without(self.held)
