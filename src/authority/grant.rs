@@ -43,7 +43,7 @@ impl<'a> Rights<'a> {
                 rights.in_force.push((assignment, permissions));
             }
         }
-        rights.reserved = rights.reserved.intersect(keep_reserved(grant));
+        rights.reserved = rights.reserved.intersect(grant.reserved_kept());
         rights
     }
 
@@ -88,15 +88,6 @@ impl<'a> Rights<'a> {
     }
 }
 
-/// What the grant leaves of reserved permissions: those that it lists, and `READ_ONLY` of those only the reading ones.
-fn keep_reserved(grant: &Grant) -> ReservedSet {
-    let listed = grant.permissions.reserved.held();
-    match grant.access_right {
-        AccessRight::Full | AccessRight::Custom => listed,
-        AccessRight::ReadOnly => listed.intersect(ReservedSet::of(&[Reserved::DirectoryRead])),
-    }
-}
-
 /// Whether the grant leaves an ordinary permission.
 fn keeps(grant: &Grant, demand: &Permission) -> bool {
     match grant.access_right {
@@ -108,6 +99,33 @@ fn keeps(grant: &Grant, demand: &Permission) -> bool {
 
 fn permits_ordinary(set: &PermissionSet, demand: &Permission) -> bool {
     !demand.is_reserved() && set.permits(demand)
+}
+
+impl Grant {
+    /// What it leaves of reserved permissions: those that it lists, and `READ_ONLY` of those only the reading ones.
+    pub(super) fn reserved_kept(&self) -> ReservedSet {
+        let listed = self.permissions.reserved.held();
+        match self.access_right {
+            AccessRight::Full | AccessRight::Custom => listed,
+            AccessRight::ReadOnly => listed.intersect(ReservedSet::of(&[Reserved::DirectoryRead])),
+        }
+    }
+
+    /// The reserved permissions that this grant may give and the one before it could not: those that it keeps in addition, and
+    /// all that it keeps if another assignment of the user counts now.
+    pub(super) fn reserved_added(&self, before: &Grant) -> ReservedSet {
+        let listed = self
+            .permissions
+            .reserved
+            .without(before.permissions.reserved.held());
+        let same_source = before.pin.is_none() || before.pin == self.pin;
+        let could = if same_source {
+            before.reserved_kept()
+        } else {
+            ReservedSet::default()
+        };
+        listed.union(self.reserved_kept().without(could))
+    }
 }
 
 impl Pattern {

@@ -54,6 +54,12 @@ impl Command for UpdateToken {
     ) -> Result<Plan<Token>, Error> {
         let (before, mut plan) = begin(authority, by, self.id, &self.etag).await?;
         let mut token = before.value.clone();
+        set(&mut token.grant.pin, self.pin.as_ref());
+        set(&mut token.grant.access_right, self.access_right.as_ref());
+        set(&mut token.grant.permissions, self.permissions.as_ref());
+        set(&mut token.grant.apis, self.apis.as_ref());
+        set(&mut token.grant.allowed_cidrs, self.allowed_cidrs.as_ref());
+        by.demand_held(token.grant.reserved_added(&before.value.grant))?;
         set(&mut token.display_name, self.display_name.as_ref());
         set(&mut token.description, self.description.as_ref());
         if token.display_name.is_empty() && token.description.is_empty() {
@@ -62,17 +68,6 @@ impl Command for UpdateToken {
                 "must be there unless there is a description",
             ));
         }
-        set(&mut token.grant.pin, self.pin.as_ref());
-        set(&mut token.grant.access_right, self.access_right.as_ref());
-        set(&mut token.grant.permissions, self.permissions.as_ref());
-        set(&mut token.grant.apis, self.apis.as_ref());
-        set(&mut token.grant.allowed_cidrs, self.allowed_cidrs.as_ref());
-        let added = token
-            .grant
-            .permissions
-            .reserved
-            .without(before.value.grant.permissions.reserved);
-        by.demand_held(added)?;
         if token.grant != before.value.grant {
             let warnings = authority.with_owner(&token, &mut plan, |library, user, slot| {
                 check_grant(&token.grant, library, user).map(|()| in_vain(&token.grant, user, slot))

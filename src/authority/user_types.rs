@@ -121,7 +121,7 @@ impl Command for UpdateUserType {
             by.demand_held(
                 permissions
                     .reserved
-                    .without(before.value.permissions.reserved),
+                    .without(before.value.permissions.reserved.held()),
             )?;
             after.permissions = permissions.clone();
         }
