@@ -132,6 +132,15 @@ impl Error {
         )
     }
 
+    /// Whether the caller has no right to it.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self.reason,
+            Reason::PermissionDenied | Reason::ReservedPermission
+        )
+    }
+
     /// The same error with more for programs.
     #[must_use]
     pub fn with(mut self, key: &'static str, value: impl Into<String>) -> Self {

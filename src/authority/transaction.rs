@@ -105,7 +105,11 @@ impl Authority {
         let mut conflicted = false;
         for _ in 0..=RETRIES {
             let by = self.authorise(&call.caller, now.time)?;
-            let planned = command.plan(self, &by, now.time).await;
+            let planned = match command.plan(self, &by, now.time).await {
+                // A repeat is authorised anew, too.
+                Err(error) if error.is_refusal() => return Err(error),
+                planned => planned,
+            };
             let keys = call
                 .request
                 .map(|request| request_keys::<C>(&request, &by, now.time));
