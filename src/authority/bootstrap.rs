@@ -62,6 +62,7 @@ impl Authority {
             .await
             .map_err(StartError::Operator)?;
         self.store.commit(plan.preconditions, plan.changes).await?;
+        self.marked(now);
         Ok(true)
     }
 

@@ -18,6 +18,7 @@ impl Authority {
     pub async fn sweep(&self, now: Now) -> Result<(), Error> {
         if let Some(change) = self.mark_change(now) {
             self.store.commit(Vec::new(), vec![change]).await?;
+            self.marked(now);
         }
         if now.mark.is_none() {
             // The clock is not trusted: nothing is removed by it.

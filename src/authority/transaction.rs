@@ -174,7 +174,10 @@ impl Authority {
         }
         changes.extend(self.mark_change(now));
         match self.store.commit(preconditions, changes).await {
-            Ok(revision) => Ok(Some(plan.done(revision))),
+            Ok(revision) => {
+                self.marked(now);
+                Ok(Some(plan.done(revision)))
+            }
             Err(StoreError::Conflict) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -187,11 +190,19 @@ impl Authority {
         if mark < kept.saturating_add(MARK_STEP_MS) {
             return None;
         }
-        self.mark.store(mark, Ordering::Relaxed);
         Some(Change::Put(
             keyspace::CLOCK.to_vec(),
             keyspace::frame(&ClockRecord { mark }),
         ))
+    }
+
+    /// A commit that may have carried [`Authority::mark_change`] is durable.
+    pub(super) fn marked(&self, now: Now) {
+        if self.mark_change(now).is_some()
+            && let Some(Moment(mark)) = now.mark
+        {
+            self.mark.fetch_max(mark, Ordering::Relaxed);
+        }
     }
 
     /// A key for a new audit event.
