@@ -93,8 +93,8 @@ impl Command for CreateUser {
             data_owner: self.data_owner.clone(),
             create_time: now,
         };
-        check_data_owner(&user)?;
         authority.assign(&mut plan, by, &self.library, &user, &[])?;
+        check_data_owner(&user)?;
         if authority.user_exists(&self.library, &self.user)? {
             return Err(taken("user"));
         }
@@ -135,9 +135,10 @@ impl Command for UpdateUser {
                 .unwrap_or_else(|| old.data_owner.clone()),
             ..old.clone()
         };
-        check_data_owner(&user)?;
         let mut plan = plan_for(&library.value.uid, &self.library, &self.user);
+        plan.read(&library);
         authority.assign(&mut plan, by, &self.library, &user, &old.assignments)?;
+        check_data_owner(&user)?;
         if user.disabled || user.assignments != old.assignments {
             authority.keep_an_operator(&mut plan, &library, &user)?;
         }
@@ -166,6 +167,7 @@ impl Command for DeleteUser {
         let before = authority.user(&library.value.uid, &self.user).await?;
         check_etag(authority, &self.etag, before.revision)?;
         let mut plan = plan_for(&library.value.uid, &self.library, &self.user);
+        plan.read(&library);
         let ended = User {
             disabled: true,
             ..before.value.clone()
