@@ -307,3 +307,6 @@ impl State {
         Some(())
     }
 }
+
+#[cfg(test)]
+mod tests;

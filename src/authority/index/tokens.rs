@@ -158,6 +158,15 @@ impl Tokens {
         Some(packed)
     }
 
+    /// The grants in use, each with the number of tokens that have it.
+    #[cfg(test)]
+    pub(super) fn grants_in_use(&self) -> impl Iterator<Item = (&Grant, u32)> {
+        let slots = self.grants.slots.iter();
+        slots
+            .filter(|(_, uses)| *uses > 0)
+            .map(|(grant, uses)| (grant.as_ref(), *uses))
+    }
+
     /// Bytes allocated for them, the libraries' orders apart.
     pub(super) fn bytes(&self) -> usize {
         let slab = self.slab.chunks.len() * CHUNK * size_of::<Packed>();

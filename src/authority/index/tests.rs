@@ -1,0 +1,544 @@
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::*;
+use crate::authority::cidr::Cidr;
+use crate::authority::judge::{Demand, Verdict, judge};
+use crate::authority::keyspace::Stored;
+use crate::authority::moment::Moment;
+use crate::authority::tests::samples::{full, library, name, networks, token, user, user_type};
+use crate::authority::token::{Grant, Revocation, RevocationReason};
+
+/// An index that commits are published to by hand.
+struct Followed {
+    index: Arc<Index>,
+    revision: u64,
+}
+
+impl Followed {
+    /// With the library `acme` (uid 1), its user type `clerk` and its user `jane` (uid 2), and all tokens loaded.
+    fn new() -> Followed {
+        let mut followed = Followed::empty();
+        followed.load(None, 10, Vec::new());
+        followed.put(&library("acme", 1));
+        followed.put(&user_type(1, "clerk", &["orders:read"]));
+        followed.put(&user(1, "jane", 2, &["clerk"]));
+        followed
+    }
+
+    fn empty() -> Followed {
+        Followed {
+            index: Arc::new(Index::new()),
+            revision: 0,
+        }
+    }
+
+    fn put(&mut self, record: &impl Stored) {
+        let event = Event::Put(self.record(record.key(), keyspace::encode(record)));
+        self.publish(vec![event]);
+    }
+
+    fn record(&self, key: Key, value: Vec<u8>) -> Record {
+        let revision = Revision(self.revision + 1);
+        Record {
+            key,
+            value,
+            create_revision: revision,
+            mod_revision: revision,
+        }
+    }
+
+    fn delete(&mut self, record: &impl Stored) {
+        self.publish(vec![Event::Delete(record.key())]);
+    }
+
+    fn damage(&mut self, record: &impl Stored) {
+        let event = Event::Put(self.record(record.key(), b"\x01not a record".to_vec()));
+        self.publish(vec![event]);
+    }
+
+    fn publish(&mut self, events: Vec<Event>) {
+        self.revision += 1;
+        let revision = Revision(self.revision);
+        self.index.publish(&[Committed { revision, events }]);
+    }
+
+    fn load(&mut self, after: Option<Key>, limit: usize, records: Vec<Record>) {
+        let load = Load::Slice {
+            prefix: keyspace::TOKENS.to_vec(),
+            after,
+            limit,
+        };
+        self.index.loaded(&load, records);
+    }
+
+    /// What a look-up finds, in a word.
+    fn find(&self, id: u8) -> &'static str {
+        match self.index.read().unwrap().token(TokenId([id; 16])) {
+            Lookup::Known(_) => "known",
+            Lookup::Unknown => "unknown",
+            Lookup::NotLoaded => "not loaded",
+            Lookup::Damaged => "damaged",
+        }
+    }
+
+    fn view<T>(&self, id: u8, ask: impl FnOnce(&View<'_>) -> T) -> T {
+        match self.index.read().unwrap().token(TokenId([id; 16])) {
+            Lookup::Known(view) => ask(&view),
+            _ => panic!("token {id} is not known"),
+        }
+    }
+
+    /// The verdict on a token at the moment of its creation.
+    fn verdict(&self, id: u8) -> Verdict {
+        self.view(id, |view| {
+            let judged = judge(view.records, &Demand::default(), view.token.create_time);
+            judged.err().unwrap_or(Verdict::Valid)
+        })
+    }
+
+    /// The first bytes of the ids of a library's tokens, in order.
+    fn listed(&self, library: &str) -> Vec<u8> {
+        let state = self.index.read().unwrap();
+        let slot = state.directory().library_named(library).unwrap();
+        slot.tokens.iter().map(|(_, id)| id.0[0]).collect()
+    }
+}
+
+// === tokens ===
+
+#[test]
+fn a_token_that_was_put_is_found_with_all_that_it_is_judged_by() {
+    let mut followed = Followed::new();
+    followed.put(&token(7, 100, 1, 2));
+    followed.view(7, |view| {
+        assert_eq!(view.library.library, name("acme"));
+        assert_eq!(view.user.user, name("jane"));
+        assert_eq!(view.token.revision, Revision(4));
+        assert_eq!(view.token.expire_time, Moment(1100));
+        assert_eq!(view.token.tag, [7; 16]);
+        assert_eq!(view.token.key_version(), 1);
+    });
+    assert_eq!(followed.verdict(7), Verdict::Valid);
+    assert_eq!(followed.find(8), "unknown");
+}
+
+#[test]
+fn an_update_replaces_what_was_known() {
+    let mut followed = Followed::new();
+    followed.put(&token(7, 100, 1, 2));
+    let mut revoked = token(7, 100, 1, 2);
+    revoked.revocation = Some(Revocation {
+        time: Moment(101),
+        reason: RevocationReason::Unspecified,
+        revoked_by: String::new(),
+        comment: String::new(),
+    });
+    revoked.grant.allowed_cidrs = networks(&["10.0.0.0/8"]);
+    followed.put(&revoked);
+    assert_eq!(followed.verdict(7), Verdict::Revoked);
+    followed.view(7, |view| {
+        assert_eq!(view.token.revision, Revision(5));
+        assert_eq!(view.records.grant, &revoked.grant);
+    });
+    assert_eq!(followed.listed("acme"), [7]);
+    assert_eq!(followed.index.read().unwrap().size().tokens, 1);
+}
+
+#[test]
+fn a_deleted_token_is_unknown_and_in_no_list() {
+    let mut followed = Followed::new();
+    followed.put(&token(7, 100, 1, 2));
+    followed.put(&token(8, 100, 1, 2));
+    followed.delete(&token(7, 100, 1, 2));
+    assert_eq!(followed.find(7), "unknown");
+    assert_eq!(followed.listed("acme"), [8]);
+    followed.delete(&token(7, 100, 1, 2));
+    assert_eq!(followed.find(8), "known");
+}
+
+#[test]
+fn tokens_are_listed_newest_first_and_by_id_within_a_millisecond() {
+    let mut followed = Followed::new();
+    for (id, time) in [(3, 100), (1, 200), (9, 100), (5, 300), (2, -5)] {
+        followed.put(&token(id, time, 1, 2));
+    }
+    assert_eq!(followed.listed("acme"), [5, 1, 3, 9, 2]);
+}
+
+#[test]
+fn a_slot_that_is_used_again_shows_nothing_of_what_it_held() {
+    let mut followed = Followed::new();
+    let mut restricted = token(7, 100, 1, 2);
+    restricted.grant.apis = vec![name("orders")];
+    restricted.suspension = Some(crate::authority::token::Suspension {
+        time: Moment(100),
+        suspended_by: String::new(),
+        reason: String::new(),
+    });
+    followed.put(&restricted);
+    followed.delete(&restricted);
+    followed.put(&token(8, 100, 1, 2));
+    assert_eq!(followed.find(7), "unknown");
+    assert_eq!(followed.verdict(8), Verdict::Valid);
+    followed.view(8, |view| assert_eq!(view.records.grant, &full()));
+}
+
+#[test]
+fn tokens_that_come_and_go_take_no_more_room_than_those_that_stay() {
+    let mut followed = Followed::new();
+    let bytes = |followed: &Followed| followed.index.read().unwrap().size().bytes;
+    followed.put(&token(7, 100, 1, 2));
+    let one = bytes(&followed);
+    for _ in 0..10_000 {
+        followed.put(&token(8, 100, 1, 2));
+        followed.delete(&token(8, 100, 1, 2));
+    }
+    assert!(bytes(&followed) < one + 1000);
+}
+
+#[test]
+fn a_grant_is_kept_once_and_forgotten_with_its_last_token() {
+    let mut followed = Followed::new();
+    let mut restricted = |id: u8, net: &str| {
+        let mut token = token(id, 100, 1, 2);
+        token.grant.allowed_cidrs = vec![Cidr::parse(net).unwrap()];
+        followed.put(&token);
+        token
+    };
+    let first = restricted(1, "10.0.0.0/8");
+    restricted(2, "10.0.0.0/8");
+    restricted(3, "10.0.0.0/8");
+    restricted(3, "11.0.0.0/8");
+    restricted(3, "12.0.0.0/8");
+    assert_eq!(
+        grants(&followed),
+        [(full().allowed_cidrs.len() + 1, 2), (1, 1)]
+    );
+    followed.delete(&first);
+    followed.delete(&token(2, 100, 1, 2));
+    assert_eq!(grants(&followed), [(1, 1)]);
+    followed.view(3, |view| {
+        assert_eq!(view.records.grant.allowed_cidrs, networks(&["12.0.0.0/8"]));
+    });
+}
+
+/// The grants in use: how many networks each allows, and by how many tokens it is used.
+fn grants(followed: &Followed) -> Vec<(usize, u32)> {
+    let state = followed.index.read().unwrap();
+    let mut uses: Vec<(usize, u32)> = state
+        .tokens
+        .grants_in_use()
+        .map(|(grant, uses)| (grant.allowed_cidrs.len(), uses))
+        .collect();
+    uses.sort_unstable_by(|a, b| b.cmp(a));
+    uses
+}
+
+#[test]
+fn many_tokens_put_changed_and_deleted_at_random_are_as_in_a_plain_map() {
+    let mut followed = Followed::new();
+    let mut model: BTreeMap<u16, Token> = BTreeMap::new();
+    let mut random = 0x2545_f491_u32;
+    for _ in 0..20_000 {
+        random ^= random << 13;
+        random ^= random >> 17;
+        random ^= random << 5;
+        let id = u16::try_from(random % 6000).unwrap();
+        let mut put = token(0, i64::from(id % 50), 1, 2);
+        put.id = wide(id);
+        if random % 5 < 2 && model.contains_key(&id) {
+            model.remove(&id);
+            followed.delete(&put);
+        } else {
+            put.grant.apis = vec![name(&format!("api-{}", (random >> 8) % 40))];
+            followed.put(&put);
+            model.insert(id, put);
+        }
+    }
+    let state = followed.index.read().unwrap();
+    assert_eq!(state.size().tokens, model.len());
+    for id in 0..6000 {
+        match (state.token(wide(id)), model.get(&id)) {
+            (Lookup::Known(view), Some(token)) => assert_eq!(view.records.grant, &token.grant),
+            (Lookup::Unknown, None) => {}
+            _ => panic!("token {id} differs"),
+        }
+    }
+    let mut expected: Vec<Order> = model
+        .values()
+        .map(|token| (Reverse(token.create_time), token.id))
+        .collect();
+    expected.sort_unstable();
+    let slot = state.directory().library_named("acme").unwrap();
+    assert_eq!(slot.tokens.iter().copied().collect::<Vec<_>>(), expected);
+    let used: u32 = state.tokens.grants_in_use().map(|(_, uses)| uses).sum();
+    assert_eq!(used as usize, model.len());
+    assert!(state.tokens.grants_in_use().count() <= 40);
+}
+
+fn wide(id: u16) -> TokenId {
+    let [high, low] = id.to_be_bytes();
+    let mut bytes = [0; 16];
+    (bytes[0], bytes[7], bytes[15]) = (high, low, low);
+    TokenId(bytes)
+}
+
+// === the directory ===
+
+#[test]
+fn a_user_that_is_made_again_under_the_same_name_does_not_revive_old_tokens() {
+    let mut followed = Followed::new();
+    followed.put(&token(7, 100, 1, 2));
+    followed.delete(&user(1, "jane", 2, &[]));
+    assert_eq!(followed.verdict(7), Verdict::UserDisabled);
+    followed.put(&user(1, "jane", 3, &["clerk"]));
+    followed.put(&token(8, 100, 1, 3));
+    assert_eq!(followed.verdict(7), Verdict::UserDisabled);
+    assert_eq!(followed.verdict(8), Verdict::Valid);
+    // Not even a late change to the old token.
+    followed.put(&token(7, 100, 1, 2));
+    assert_eq!(followed.verdict(7), Verdict::UserDisabled);
+}
+
+#[test]
+fn a_library_that_is_made_again_under_the_same_name_does_not_revive_old_tokens() {
+    let mut followed = Followed::new();
+    followed.put(&token(7, 100, 1, 2));
+    followed.delete(&library("acme", 1));
+    assert_eq!(followed.verdict(7), Verdict::LibraryDisabled);
+    followed.put(&library("acme", 4));
+    followed.put(&user_type(4, "clerk", &["orders:read"]));
+    followed.put(&user(4, "jane", 5, &["clerk"]));
+    followed.put(&token(8, 100, 4, 5));
+    assert_eq!(followed.verdict(7), Verdict::LibraryDisabled);
+    assert_eq!(followed.verdict(8), Verdict::Valid);
+    assert_eq!(followed.listed("acme"), [8]);
+}
+
+#[test]
+fn users_and_user_types_of_a_deleted_library_are_out_of_reach() {
+    let mut followed = Followed::new();
+    followed.delete(&library("acme", 1));
+    followed.put(&user_type(1, "late", &["*:*"]));
+    followed.put(&user(1, "late", 9, &["late"]));
+    followed.put(&library("acme", 4));
+    let state = followed.index.read().unwrap();
+    let slot = state.directory().library_named("acme").unwrap();
+    assert!(slot.user_types.is_empty());
+    assert_eq!(
+        (slot.user_named("jane"), slot.user_named("late")),
+        (None, None)
+    );
+    assert!(!slot.is_assigned(&name("clerk")));
+}
+
+#[test]
+fn a_user_type_is_assigned_as_long_as_any_user_has_it() {
+    let mut followed = Followed::new();
+    let assigned = |followed: &Followed| {
+        let state = followed.index.read().unwrap();
+        let slot = state.directory().library_named("acme").unwrap();
+        slot.is_assigned(&name("clerk"))
+    };
+    followed.put(&user(1, "john", 3, &["clerk", "north/clerk"]));
+    followed.put(&user(1, "jane", 2, &[]));
+    assert!(assigned(&followed));
+    followed.put(&user(1, "john", 3, &["north/clerk"]));
+    assert!(assigned(&followed));
+    followed.delete(&user(1, "john", 3, &[]));
+    assert!(!assigned(&followed));
+}
+
+// === what can't be read ===
+
+#[test]
+fn a_token_whose_record_cant_be_read_is_damaged_and_neither_known_nor_unknown() {
+    let mut followed = Followed::new();
+    followed.put(&token(7, 100, 1, 2));
+    followed.damage(&token(7, 100, 1, 2));
+    followed.damage(&token(8, 100, 1, 2));
+    assert_eq!((followed.find(7), followed.find(8)), ("damaged", "damaged"));
+    assert_eq!(followed.listed("acme"), []);
+    followed.put(&token(8, 100, 1, 2));
+    assert_eq!(followed.find(8), "known");
+}
+
+#[test]
+fn a_record_of_another_form_or_a_key_version_that_no_index_holds_is_damage() {
+    let mut followed = Followed::new();
+    let mut of_the_future = keyspace::encode(&token(7, 100, 1, 2));
+    of_the_future[0] += 1;
+    let event = Event::Put(followed.record(keyspace::token(TokenId([7; 16])), of_the_future));
+    followed.publish(vec![event]);
+    assert_eq!(followed.find(7), "damaged");
+    let mut odd = token(8, 100, 1, 2);
+    odd.tag.key_version = 1 << 16;
+    followed.put(&odd);
+    assert_eq!(followed.find(8), "damaged");
+}
+
+#[test]
+fn what_is_damaged_in_the_directory_refuses_its_tokens() {
+    let mut followed = Followed::new();
+    followed.put(&token(7, 100, 1, 2));
+    followed.damage(&user(1, "jane", 2, &[]));
+    assert_eq!(followed.verdict(7), Verdict::UserDisabled);
+    followed.put(&user(1, "jane", 2, &["clerk"]));
+    assert_eq!(followed.verdict(7), Verdict::Valid);
+    followed.damage(&library("acme", 1));
+    assert_eq!(followed.verdict(7), Verdict::LibraryDisabled);
+}
+
+#[test]
+fn a_damaged_user_type_grants_nothing() {
+    let mut followed = Followed::new();
+    let mut pinned = token(7, 100, 1, 2);
+    pinned.grant = Grant {
+        pin: Some(crate::authority::tests::samples::assignment("clerk")),
+        ..full()
+    };
+    followed.put(&pinned);
+    assert_eq!(followed.verdict(7), Verdict::Valid);
+    followed.damage(&user_type(1, "clerk", &[]));
+    assert_eq!(followed.verdict(7), Verdict::AssignmentRemoved);
+}
+
+#[test]
+fn a_key_of_no_sense_harms_nothing() {
+    let mut followed = Followed::new();
+    followed.put(&token(7, 100, 1, 2));
+    for key in [
+        &b""[..],
+        b"t",
+        b"tshort",
+        b"l",
+        b"lNo Name",
+        b"u",
+        b"ushort",
+        b"y",
+        b"?",
+    ] {
+        let event = Event::Put(followed.record(key.to_vec(), b"\x01".to_vec()));
+        followed.publish(vec![event, Event::Delete(key.to_vec())]);
+    }
+    assert_eq!(followed.verdict(7), Verdict::Valid);
+}
+
+// === following and loading ===
+
+#[test]
+fn behind_the_cursor_a_miss_is_final_and_ahead_of_it_it_is_not() {
+    let mut followed = Followed::empty();
+    assert_eq!(followed.find(1), "not loaded");
+    let slice = [3, 6].map(|id| {
+        let token = token(id, 100, 1, 2);
+        followed.record(token.key(), keyspace::encode(&token))
+    });
+    let last = slice[1].key.clone();
+    followed.load(None, 2, slice.to_vec());
+    let found = [2, 3, 5, 6, 7].map(|id| followed.find(id));
+    assert_eq!(
+        found,
+        ["unknown", "known", "unknown", "known", "not loaded"]
+    );
+    assert!(!followed.index.read().unwrap().is_complete());
+    followed.load(Some(last), 2, Vec::new());
+    assert_eq!(followed.find(7), "unknown");
+    assert!(followed.index.read().unwrap().is_complete());
+}
+
+#[test]
+fn a_token_that_is_loaded_or_made_ahead_of_the_cursor_is_known_at_once() {
+    let mut followed = Followed::empty();
+    followed.put(&token(9, 100, 1, 2));
+    assert_eq!(followed.find(9), "known");
+    let one = token(8, 100, 1, 2);
+    let record = followed.record(one.key(), keyspace::encode(&one));
+    followed.index.loaded(&Load::One(one.key()), vec![record]);
+    assert_eq!(
+        (followed.find(8), followed.find(7)),
+        ("known", "not loaded")
+    );
+}
+
+#[test]
+fn slices_of_the_directory_move_no_cursor() {
+    let mut followed = Followed::empty();
+    let load = Load::Slice {
+        prefix: keyspace::LIBRARIES.to_vec(),
+        after: None,
+        limit: 10,
+    };
+    followed.index.loaded(&load, Vec::new());
+    assert_eq!(followed.find(1), "not loaded");
+}
+
+#[test]
+fn a_damaged_token_ahead_of_the_cursor_is_told_as_damaged() {
+    let followed = Followed::empty();
+    followed
+        .index
+        .mark_damaged(&keyspace::token(TokenId([7; 16])));
+    assert_eq!(
+        (followed.find(7), followed.find(8)),
+        ("damaged", "not loaded")
+    );
+}
+
+#[test]
+fn a_batch_is_seen_whole_with_its_last_revision_or_not_at_all() {
+    let followed = Followed::new();
+    let mut index = followed.index.clone();
+    let writing = std::thread::spawn(move || {
+        // Each batch makes a user type, then assigns it and deletes the one before: two commits.
+        for batch in 1..=400 {
+            let made = user_type(1, &format!("type-{batch}"), &[]);
+            let before = user_type(1, &format!("type-{}", batch - 1), &[]);
+            let jane = user(1, "jane", 2, &[made.user_type.as_str()]);
+            let first = Committed {
+                revision: Revision(2 + 2 * batch),
+                events: vec![put_event(&made)],
+            };
+            let second = Committed {
+                revision: Revision(3 + 2 * batch),
+                events: vec![put_event(&jane), Event::Delete(before.key())],
+            };
+            index.publish(&[first, second]);
+        }
+    });
+    while !writing.is_finished() {
+        let state = followed.index.read().unwrap();
+        assert_eq!(state.revision().0 % 2, 1, "half a batch was seen");
+        let slot = state.directory().library_named("acme").unwrap();
+        let jane = state.directory().user(slot.user_named("jane").unwrap());
+        let held = &jane.facts.as_ref().unwrap().assignments[0].user_type;
+        assert!(
+            slot.user_types.contains_key(held),
+            "a mixture of two states"
+        );
+    }
+    writing.join().unwrap();
+}
+
+fn put_event(record: &impl Stored) -> Event {
+    Event::Put(Record {
+        key: record.key(),
+        value: keyspace::encode(record),
+        create_revision: Revision(1),
+        mod_revision: Revision(1),
+    })
+}
+
+#[test]
+fn a_panic_of_the_writer_refuses_everything_from_then_on() {
+    let followed = Followed::new();
+    let index = followed.index.clone();
+    let panicked = std::thread::spawn(move || index.change(|_| panic!("half way"))).join();
+    assert!(panicked.is_err());
+    assert_eq!(
+        followed.index.read().err().unwrap().reason,
+        Reason::Internal
+    );
+}

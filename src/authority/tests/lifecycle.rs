@@ -1,0 +1,505 @@
+//! Create, verify, extend, update, suspend, resume, revoke.
+
+use super::samples::{address, at, lifetime, name, names, networks};
+use super::stage::{DAY, Stage, create_token, create_user, update_library, update_user};
+use crate::authority::Scope;
+use crate::authority::change::{
+    ExtendToken, Extension, ResumeToken, RevokeToken, SuspendToken, UpdateToken,
+};
+use crate::authority::directory::UserKind;
+use crate::authority::error::Reason;
+use crate::authority::issue::CreateToken;
+use crate::authority::judge::{Demand, Verdict};
+use crate::authority::libraries::UpdateLibrary;
+use crate::authority::moment::{Moment, Until};
+use crate::authority::secret::TokenId;
+use crate::authority::token::RevocationReason;
+use crate::authority::users::{CreateUser, UpdateUser};
+
+pub(super) fn update_token(id: TokenId) -> UpdateToken {
+    UpdateToken {
+        id,
+        display_name: None,
+        description: None,
+        expire_time: None,
+        pin: None,
+        access_right: None,
+        permissions: None,
+        apis: None,
+        allowed_cidrs: None,
+        etag: String::new(),
+    }
+}
+
+pub(super) fn extend(id: TokenId, by: Extension) -> ExtendToken {
+    ExtendToken {
+        id,
+        by,
+        etag: String::new(),
+    }
+}
+
+pub(super) fn a_year() -> Extension {
+    Extension::By(lifetime("1y"))
+}
+
+pub(super) fn suspend(id: TokenId) -> SuspendToken {
+    SuspendToken {
+        id,
+        reason: "a leak?".to_owned(),
+        etag: String::new(),
+    }
+}
+
+pub(super) fn resume(id: TokenId) -> ResumeToken {
+    ResumeToken {
+        id,
+        etag: String::new(),
+    }
+}
+
+pub(super) fn revoke(id: TokenId) -> RevokeToken {
+    RevokeToken {
+        id,
+        reason: RevocationReason::Compromised,
+        comment: "leaked".to_owned(),
+    }
+}
+
+fn until(text: &str) -> Option<Until> {
+    Some(Until::parse(text).unwrap())
+}
+
+// === stories ===
+
+#[tokio::test]
+async fn a_token_is_good_from_its_creation_until_it_is_revoked_and_never_again() {
+    let stage = Stage::new().await;
+    let (id, secret) = stage.token().await;
+    assert_eq!(stage.verdict(&secret).await, Verdict::Valid);
+    let first = stage.done("adam", &revoke(id)).await.answer.unwrap();
+    assert_eq!(stage.verdict(&secret).await, Verdict::Revoked);
+    let again = RevokeToken {
+        comment: "twice".to_owned(),
+        ..revoke(id)
+    };
+    let second = stage.done("adam", &again).await.answer.unwrap();
+    assert_eq!(second, first, "the first revocation stands");
+    for refused in [
+        stage.refusal("adam", &suspend(id)).await,
+        stage.refusal("adam", &resume(id)).await,
+        stage.refusal("adam", &extend(id, a_year())).await,
+        stage.refusal("adam", &update_token(id)).await,
+    ] {
+        assert_eq!(refused, Reason::TokenState);
+    }
+    assert_eq!(stage.verdict(&secret).await, Verdict::Revoked);
+}
+
+#[tokio::test]
+async fn suspending_can_be_undone() {
+    let stage = Stage::new().await;
+    let (id, secret) = stage.token().await;
+    stage.done("adam", &suspend(id)).await;
+    assert_eq!(stage.verdict(&secret).await, Verdict::Suspended);
+    let token = stage.done("tom", &suspend(id)).await.answer.unwrap().value;
+    assert_eq!(
+        token.suspension.unwrap().suspended_by,
+        "acme/adam",
+        "the first stands"
+    );
+    stage.done("adam", &resume(id)).await;
+    assert_eq!(stage.verdict(&secret).await, Verdict::Valid);
+}
+
+#[tokio::test]
+async fn a_token_may_be_made_suspended_or_for_later() {
+    let stage = Stage::new().await;
+    let suspended = CreateToken {
+        suspended: true,
+        ..create_token("jane")
+    };
+    let (_, secret) = stage.created("adam", &suspended).await;
+    assert_eq!(stage.verdict(&secret).await, Verdict::Suspended);
+    let start = Moment(stage.time().0 + DAY);
+    let later = CreateToken {
+        not_before: Some(start),
+        ..create_token("jane")
+    };
+    let (_, secret) = stage.created("adam", &later).await;
+    assert_eq!(stage.verdict(&secret).await, Verdict::NotYetValid);
+    stage.later(DAY);
+    assert_eq!(stage.verdict(&secret).await, Verdict::Valid);
+}
+
+#[tokio::test]
+async fn a_changed_grant_holds_at_once() {
+    let stage = Stage::new().await;
+    let (id, secret) = stage.token().await;
+    let update = UpdateToken {
+        allowed_cidrs: Some(networks(&["192.0.2.0/24"])),
+        ..update_token(id)
+    };
+    stage.done("adam", &update).await;
+    assert_eq!(stage.verdict(&secret).await, Verdict::IpNotAllowed);
+    let cleared = UpdateToken {
+        allowed_cidrs: Some(Vec::new()),
+        ..update_token(id)
+    };
+    stage.done("adam", &cleared).await;
+    assert_eq!(stage.verdict(&secret).await, Verdict::Valid);
+}
+
+#[tokio::test]
+async fn the_wrong_secret_of_a_revoked_token_is_not_found_and_tells_nothing() {
+    let stage = Stage::new().await;
+    let (id, _) = stage.token().await;
+    stage.done("adam", &revoke(id)).await;
+    let mut forged = crate::authority::secret::Secret::mint().unwrap();
+    let unknown = forged.to_secret_string();
+    forged.id = id;
+    let judged = async |text: &str| {
+        let demand = Demand::default();
+        stage
+            .authority
+            .verify(text, &demand, Scope::All, stage.time())
+            .await
+            .unwrap()
+    };
+    let forged = judged(forged.to_secret_string().expose()).await;
+    assert_eq!(forged.verdict, Verdict::NotFound);
+    assert_eq!(forged, judged(unknown.expose()).await);
+    assert_eq!(forged.seen, None);
+    assert_eq!(judged("tka_nonsense").await.verdict, Verdict::Malformed);
+    assert_eq!(judged("").await.verdict, Verdict::Malformed);
+}
+
+#[tokio::test]
+async fn a_verdict_other_than_valid_shows_no_rights() {
+    let stage = Stage::new().await;
+    let (_, secret) = stage.token().await;
+    let judged = async |api: Option<&str>, permission: &str| {
+        let demand = Demand {
+            api: api.map(name),
+            permissions: vec![super::samples::demanded(permission)],
+            client_ip: Some(address("192.0.2.1")),
+            ..Demand::default()
+        };
+        stage
+            .authority
+            .verify(&secret, &demand, Scope::All, stage.time())
+            .await
+            .unwrap()
+    };
+    let good = judged(None, "orders:read").await.seen.unwrap();
+    assert_eq!(
+        (good.permissions, good.assignments.len()),
+        (vec!["orders:*".to_owned()], 1)
+    );
+    let bad = judged(None, "users:read").await;
+    assert_eq!(bad.verdict, Verdict::MissingPermission);
+    let bad = bad.seen.unwrap();
+    assert_eq!((bad.permissions, bad.assignments.len()), (Vec::new(), 0));
+}
+
+// === lifetimes ===
+
+#[tokio::test]
+async fn without_a_lifetime_the_librarys_default_applies() {
+    let stage = Stage::new().await;
+    let (token, _) = stage.created("adam", &create_token("jane")).await;
+    assert_eq!(token.expire_time, at("2027-03-01T12:00:00Z"));
+}
+
+#[tokio::test]
+async fn a_default_that_some_months_make_longer_than_the_maximum_is_held_back_and_not_refused() {
+    let stage = Stage::new().await;
+    let policy = UpdateLibrary {
+        default_lifetime: Some(lifetime("31d")),
+        max_lifetime: Some(lifetime("1mo")),
+        ..update_library("acme")
+    };
+    stage.done("root", &policy).await;
+    stage.set_time("2026-04-10T00:00:00Z");
+    let (token, _) = stage.created("root", &create_token("jane")).await;
+    assert_eq!(token.expire_time, at("2026-05-10T00:00:00Z"));
+}
+
+#[tokio::test]
+async fn what_is_asked_for_is_given_up_to_the_maximum_and_a_warning_says_what_is_long() {
+    let stage = Stage::new().await;
+    for (asked, end, warned) in [
+        ("90d", "2026-05-30T12:00:00Z", false),
+        ("12mo", "2027-03-01T12:00:00Z", false),
+        ("2027-06-30", "2027-06-30T00:00:00Z", true),
+        ("24mo", "2028-03-01T12:00:00Z", true),
+    ] {
+        let create = CreateToken {
+            until: until(asked),
+            ..create_token("jane")
+        };
+        let done = stage.done("adam", &create).await;
+        assert_eq!(done.answer.unwrap().value.expire_time, at(end), "{asked}");
+        assert_eq!(!done.warnings.is_empty(), warned, "{asked}");
+    }
+}
+
+#[tokio::test]
+async fn an_expiry_in_the_past_now_or_beyond_the_maximum_is_refused_and_the_latest_is_named() {
+    let stage = Stage::new().await;
+    let now = stage.time();
+    for bad in [
+        until("25mo"),
+        until("8000y"),
+        until("2026-03-01"),
+        until("2028-03-02"),
+        Some(Until::Moment(now)),
+        Some(Until::Moment(Moment(0))),
+        Some(Until::Moment(Moment(i64::MIN))),
+        Some(Until::Moment(Moment(i64::MAX))),
+    ] {
+        let create = CreateToken {
+            until: bad.clone(),
+            ..create_token("jane")
+        };
+        let error = stage.perform("adam", &create).await.unwrap_err();
+        assert_eq!(error.reason, Reason::InvalidFields, "{bad:?}");
+        assert!(error.message.contains("2028-03-01T12:00:00Z"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_extension_is_one_year_from_the_current_expiry() {
+    let stage = Stage::new().await;
+    let create = CreateToken {
+        until: until("90d"),
+        ..create_token("jane")
+    };
+    let (token, _) = stage.created("adam", &create).await;
+    let done = stage.done("adam", &extend(token.id, a_year())).await;
+    assert_eq!(
+        done.answer.unwrap().value.expire_time,
+        at("2027-05-30T12:00:00Z")
+    );
+    assert!(!done.clamped);
+}
+
+#[tokio::test]
+async fn an_expired_token_is_extended_from_now() {
+    let stage = Stage::new().await;
+    let (id, secret) = stage.token().await;
+    stage.set_time("2027-03-02T00:00:00Z");
+    stage.remember("adam", &stage.secret("root"));
+    assert_eq!(stage.verdict(&secret).await, Verdict::Expired);
+    // The operator's own token ended long ago: a new start makes another.
+    stage.ensure_operator().await.unwrap();
+    let done = stage.done("root", &extend(id, a_year())).await;
+    assert_eq!(
+        done.answer.unwrap().value.expire_time,
+        at("2028-03-02T00:00:00Z")
+    );
+    assert_eq!(stage.verdict(&secret).await, Verdict::Valid);
+}
+
+#[tokio::test]
+async fn an_extension_is_clamped_to_the_maximum_and_refused_at_it() {
+    let stage = Stage::new().await;
+    let (id, _) = stage.token().await;
+    let far = Extension::By(lifetime("18mo"));
+    let done = stage.done("adam", &extend(id, far)).await;
+    assert_eq!(
+        done.answer.unwrap().value.expire_time,
+        at("2028-03-01T12:00:00Z")
+    );
+    assert!(done.clamped);
+    assert_eq!(
+        stage.refusal("adam", &extend(id, a_year())).await,
+        Reason::LifetimeAtMaximum
+    );
+    stage.later(DAY);
+    assert!(stage.done("adam", &extend(id, a_year())).await.clamped);
+}
+
+#[tokio::test]
+async fn an_extension_never_shortens() {
+    let stage = Stage::new().await;
+    let (id, _) = stage.token().await;
+    for end in [
+        "2026-02-01T00:00:00Z",
+        "2026-04-01T00:00:00Z",
+        "2027-03-01T12:00:00Z",
+    ] {
+        let to = Extension::To(at(end));
+        assert_eq!(
+            stage.refusal("adam", &extend(id, to)).await,
+            Reason::InvalidFields,
+            "{end}"
+        );
+    }
+    let shorter = UpdateLibrary {
+        max_lifetime: Some(lifetime("6mo")),
+        default_lifetime: Some(lifetime("3mo")),
+        ..update_library("acme")
+    };
+    stage.done("root", &shorter).await;
+    assert_eq!(
+        stage.refusal("adam", &extend(id, a_year())).await,
+        Reason::LifetimeAtMaximum
+    );
+}
+
+#[tokio::test]
+async fn a_year_after_29_february_is_28_february() {
+    let stage = Stage::new().await;
+    let generous = UpdateLibrary {
+        max_lifetime: Some(lifetime("5y")),
+        ..update_library("acme")
+    };
+    stage.done("root", &generous).await;
+    let create = CreateToken {
+        until: until("2028-02-29"),
+        ..create_token("jane")
+    };
+    let (token, _) = stage.created("adam", &create).await;
+    let done = stage.done("adam", &extend(token.id, a_year())).await;
+    assert_eq!(
+        done.answer.unwrap().value.expire_time,
+        at("2029-02-28T00:00:00Z")
+    );
+}
+
+#[tokio::test]
+async fn an_update_ends_a_token_earlier_or_as_late_as_an_extension_may() {
+    let stage = Stage::new().await;
+    let (id, _) = stage.token().await;
+    let to = |end: &str| UpdateToken {
+        expire_time: Some(at(end)),
+        ..update_token(id)
+    };
+    let done = stage.done("adam", &to("2026-03-02T00:00:00Z")).await;
+    assert_eq!(
+        done.answer.unwrap().value.expire_time,
+        at("2026-03-02T00:00:00Z")
+    );
+    stage.done("adam", &to("2028-03-01T12:00:00Z")).await;
+    for bad in [
+        "2028-03-01T12:00:00.001Z",
+        "2026-03-01T12:00:00Z",
+        "2020-01-01T00:00:00Z",
+    ] {
+        assert_eq!(
+            stage.refusal("adam", &to(bad)).await,
+            Reason::InvalidFields,
+            "{bad}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn where_tokens_are_not_enabled_none_is_made_or_extended_and_all_work_on() {
+    let stage = Stage::new().await;
+    let (id, secret) = stage.token().await;
+    let off = UpdateLibrary {
+        tokens_enabled: Some(false),
+        ..update_library("acme")
+    };
+    stage.done("root", &off).await;
+    let later = UpdateToken {
+        expire_time: Some(at("2027-09-01T00:00:00Z")),
+        ..update_token(id)
+    };
+    assert_eq!(
+        stage.refusal("adam", &create_token("jane")).await,
+        Reason::TokensNotEnabled
+    );
+    assert_eq!(
+        stage.refusal("adam", &extend(id, a_year())).await,
+        Reason::TokensNotEnabled
+    );
+    assert_eq!(
+        stage.refusal("adam", &later).await,
+        Reason::TokensNotEnabled
+    );
+    assert_eq!(stage.verdict(&secret).await, Verdict::Valid);
+    stage.done("adam", &suspend(id)).await;
+    stage.done("adam", &revoke(id)).await;
+}
+
+// === contacts ===
+
+#[tokio::test]
+async fn a_contacts_apis_default_to_the_librarys_and_never_exceed_them() {
+    let stage = Stage::new().await;
+    let contact = CreateUser {
+        kind: UserKind::Contact,
+        data_owner: "initech".to_owned(),
+        ..create_user("carl", &["clerk"])
+    };
+    stage.done("adam", &contact).await;
+    let create = |apis: &[&str]| CreateToken {
+        apis: names(apis),
+        ..create_token("carl")
+    };
+    assert_eq!(
+        stage.refusal("adam", &create(&[])).await,
+        Reason::InvalidFields
+    );
+    assert_eq!(
+        stage.refusal("adam", &create(&["stock"])).await,
+        Reason::InvalidFields
+    );
+    let policy = UpdateLibrary {
+        contact_apis: Some(names(&["orders", "stock"])),
+        ..update_library("acme")
+    };
+    stage.done("adam", &policy).await;
+    let (token, _) = stage.created("adam", &create(&[])).await;
+    assert_eq!(token.grant.apis, names(&["orders", "stock"]));
+    let (token, _) = stage.created("adam", &create(&["stock"])).await;
+    assert_eq!(token.grant.apis, names(&["stock"]));
+    assert_eq!(
+        stage.refusal("adam", &create(&["stock", "bills"])).await,
+        Reason::InvalidFields
+    );
+    for apis in [&["bills"][..], &[]] {
+        let update = UpdateToken {
+            apis: Some(names(apis)),
+            ..update_token(token.id)
+        };
+        assert_eq!(
+            stage.refusal("adam", &update).await,
+            Reason::InvalidFields,
+            "{apis:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_disabled_user_gets_no_token_and_its_tokens_wait() {
+    let stage = Stage::new().await;
+    let (_, secret) = stage.token().await;
+    stage
+        .done(
+            "adam",
+            &UpdateUser {
+                disabled: Some(true),
+                ..update_user("jane")
+            },
+        )
+        .await;
+    assert_eq!(stage.verdict(&secret).await, Verdict::UserDisabled);
+    assert_eq!(
+        stage.refusal("adam", &create_token("jane")).await,
+        Reason::OwnerDisabled
+    );
+    stage
+        .done(
+            "adam",
+            &UpdateUser {
+                disabled: Some(false),
+                ..update_user("jane")
+            },
+        )
+        .await;
+    assert_eq!(stage.verdict(&secret).await, Verdict::Valid);
+}

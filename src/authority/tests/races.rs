@@ -1,0 +1,1 @@
+//! What happens between the planning of a command and its commit.

@@ -1,0 +1,481 @@
+//! An authority over the engine in memory, with operators and the library `acme` at work in it.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+
+use super::samples::{address, assignments, at, granted, lifetime, name};
+use crate::authority::caller::Caller;
+use crate::authority::directory::UserKind;
+use crate::authority::error::{Error, Reason};
+use crate::authority::index::Index;
+use crate::authority::issue::CreateToken;
+use crate::authority::judge::{Demand, Verdict};
+use crate::authority::keys::RootKey;
+use crate::authority::keyspace::Stored;
+use crate::authority::libraries::{CreateLibrary, UpdateLibrary};
+use crate::authority::list::PageRequest;
+use crate::authority::moment::{Moment, Now};
+use crate::authority::permission::{PermissionSet, Reserved};
+use crate::authority::secret::TokenId;
+use crate::authority::token::Token;
+use crate::authority::transaction::{Call, Command, Done, RequestKey};
+use crate::authority::users::{CreateUser, CreateUserType, UpdateUser};
+use crate::authority::{Authority, Opened, Scope, StartError};
+use crate::store::memory::MemoryStore;
+use crate::store::{
+    Change, Committed, Follower, Key, Load, Precondition, Record, Revision, Store, StoreError,
+    StoreId,
+};
+
+/// What runs before a commit.
+type Hook = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The engine in memory; it can be made to let something else happen just before a commit.
+pub(super) struct Staged {
+    inner: MemoryStore,
+    hooks: Mutex<VecDeque<Hook>>,
+    in_hook: AtomicBool,
+    pub(super) commits: AtomicUsize,
+    index: Arc<Mutex<Arc<Index>>>,
+}
+
+/// Follows the store for whichever index was opened last.
+struct Switch(Arc<Mutex<Arc<Index>>>);
+
+/// Everything of a test.
+pub(super) struct Stage {
+    pub(super) authority: Arc<Authority>,
+    pub(super) store: Arc<Staged>,
+    root: String,
+    now: AtomicI64,
+    /// The secret strings by user; the operator is `root`.
+    secrets: Mutex<HashMap<String, String>>,
+}
+
+/// When every test begins.
+pub(super) const START: &str = "2026-03-01T12:00:00Z";
+pub(super) const MINUTE: i64 = 60 * 1000;
+pub(super) const DAY: i64 = 24 * 60 * MINUTE;
+
+// === impl Staged ===
+
+impl Staged {
+    pub(super) fn before_commit(&self, hook: impl Future<Output = ()> + Send + 'static) {
+        self.hooks.lock().unwrap().push_back(Box::pin(hook));
+    }
+}
+
+#[async_trait]
+impl Store for Staged {
+    fn id(&self) -> StoreId {
+        self.inner.id()
+    }
+
+    async fn head(&self) -> Result<Revision, StoreError> {
+        self.inner.head().await
+    }
+
+    async fn get(&self, keys: Vec<Key>) -> Result<Vec<Option<Record>>, StoreError> {
+        self.inner.get(keys).await
+    }
+
+    async fn scan(
+        &self,
+        prefix: Key,
+        after: Option<Key>,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        self.inner.scan(prefix, after, limit).await
+    }
+
+    async fn commit(
+        &self,
+        preconditions: Vec<Precondition>,
+        changes: Vec<Change>,
+    ) -> Result<Revision, StoreError> {
+        if !self.in_hook.swap(true, Ordering::SeqCst) {
+            self.commits.fetch_add(1, Ordering::SeqCst);
+            let hook = self.hooks.lock().unwrap().pop_front();
+            if let Some(hook) = hook {
+                hook.await;
+            }
+            self.in_hook.store(false, Ordering::SeqCst);
+        }
+        self.inner.commit(preconditions, changes).await
+    }
+
+    async fn load(&self, load: Load) -> Result<Option<Key>, StoreError> {
+        self.inner.load(load).await
+    }
+
+    async fn failed(&self) -> String {
+        self.inner.failed().await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
+
+impl Follower for Switch {
+    fn publish(&mut self, commits: &[Committed]) {
+        self.0.lock().unwrap().publish(commits);
+    }
+
+    fn loaded(&mut self, load: &Load, records: Vec<Record>) {
+        self.0.lock().unwrap().loaded(load, records);
+    }
+}
+
+// === opening ===
+
+pub(super) fn new_store() -> Arc<Staged> {
+    let index = Arc::new(Mutex::new(Arc::new(Index::new())));
+    Arc::new(Staged {
+        inner: MemoryStore::new(Box::new(Switch(index.clone()))),
+        hooks: Mutex::default(),
+        in_hook: AtomicBool::new(false),
+        commits: AtomicUsize::new(0),
+        index,
+    })
+}
+
+/// Opens an authority with an index of its own.
+pub(super) async fn open(store: &Arc<Staged>, root: &str) -> Result<Opened, StartError> {
+    let index = Arc::new(Index::new());
+    *store.index.lock().unwrap() = index.clone();
+    let root = RootKey::parse(root).unwrap();
+    Authority::open(store.clone(), index, root, at(START)).await
+}
+
+pub(super) fn at_time(time: Moment) -> Now {
+    Now {
+        time,
+        mark: Some(time),
+    }
+}
+
+// === impl Stage ===
+
+impl Stage {
+    /// An authority with its first operator and nothing else.
+    pub(super) async fn bare() -> Stage {
+        let store = new_store();
+        let root = RootKey::mint().unwrap().1.to_string();
+        let authority = open(&store, &root).await.unwrap().authority;
+        authority.load_tokens().await.unwrap();
+        let stage = Stage {
+            authority,
+            store,
+            root,
+            now: AtomicI64::new(at(START).0),
+            secrets: Mutex::default(),
+        };
+        assert!(stage.ensure_operator().await.unwrap());
+        stage
+    }
+
+    /// With the library `acme`, its user types and these users, of whom the last three have a token with all their rights:
+    /// `jane` (clerk), `adam` (administrator of all), `tom` (of tokens), `dora` (of the directory).
+    pub(super) async fn new() -> Stage {
+        let stage = Stage::bare().await;
+        stage.done("root", &create_library("acme")).await;
+        for (user_type, permissions) in [
+            ("clerk", &["orders:*"][..]),
+            ("admin", &["tokens:admin", "directory:admin"]),
+            ("token-admin", &["tokens:admin"]),
+            ("directory-admin", &["directory:admin"]),
+        ] {
+            stage
+                .done("root", &create_user_type(user_type, permissions))
+                .await;
+        }
+        for (user, user_type, permissions) in [
+            ("jane", "clerk", &[][..]),
+            ("adam", "admin", &["tokens:admin", "directory:admin"]),
+            ("tom", "token-admin", &["tokens:admin"]),
+            ("dora", "directory-admin", &["directory:admin"]),
+        ] {
+            stage.done("root", &create_user(user, &[user_type])).await;
+            if !permissions.is_empty() {
+                let create = CreateToken {
+                    permissions: granted(permissions),
+                    ..create_token(user)
+                };
+                let secret = stage.created("root", &create).await.1;
+                stage.remember(user, &secret);
+            }
+        }
+        stage
+    }
+
+    pub(super) async fn ensure_operator(&self) -> Result<bool, StartError> {
+        let mut kept = None;
+        let keep = |secret: &crate::authority::secret::SecretString| {
+            kept = Some(secret.expose().to_owned());
+            Ok(())
+        };
+        let made = self
+            .authority
+            .ensure_operator(None, keep, self.now())
+            .await?;
+        if let Some(secret) = kept {
+            self.remember("root", &secret);
+        }
+        Ok(made)
+    }
+
+    /// The same store opened by another process, with this root key or its own.
+    pub(super) async fn reopened(self) -> Stage {
+        let authority = open(&self.store, &self.root).await.unwrap().authority;
+        authority.load_tokens().await.unwrap();
+        Stage { authority, ..self }
+    }
+
+    pub(super) fn root(&self) -> &str {
+        &self.root
+    }
+
+    pub(super) fn now(&self) -> Now {
+        at_time(self.time())
+    }
+
+    pub(super) fn time(&self) -> Moment {
+        Moment(self.now.load(Ordering::SeqCst))
+    }
+
+    pub(super) fn later(&self, milliseconds: i64) {
+        self.now.fetch_add(milliseconds, Ordering::SeqCst);
+    }
+
+    pub(super) fn set_time(&self, time: &str) {
+        self.now.store(at(time).0, Ordering::SeqCst);
+    }
+
+    pub(super) fn remember(&self, user: &str, secret: &str) {
+        let mut secrets = self.secrets.lock().unwrap();
+        secrets.insert(user.to_owned(), secret.to_owned());
+    }
+
+    pub(super) fn secret(&self, user: &str) -> String {
+        self.secrets.lock().unwrap()[user].clone()
+    }
+
+    pub(super) async fn authenticate(&self, user: &str, right: Reserved) -> Result<Caller, Error> {
+        let (secret, time) = (self.secret(user), self.time());
+        let address = address("192.0.2.1");
+        self.authority
+            .authenticate(&secret, right, address, time)
+            .await
+    }
+
+    /// A call of this user, with the right that the command's RPC demands.
+    pub(super) async fn call<C: Command>(&self, user: &str) -> Call {
+        let right = match C::ACTION.starts_with("token.") {
+            true => Reserved::TokensAdmin,
+            false => Reserved::DirectoryAdmin,
+        };
+        Call {
+            caller: self.authenticate(user, right).await.unwrap(),
+            call_id: "call-1".to_owned(),
+            request: None,
+        }
+    }
+
+    pub(super) async fn perform<C: Command>(
+        &self,
+        user: &str,
+        command: &C,
+    ) -> Result<Done<C::Answer>, Error> {
+        let call = self.call::<C>(user).await;
+        self.authority.perform(&call, command, self.now()).await
+    }
+
+    /// The same with a request id and a payload, each told by one byte.
+    pub(super) async fn request<C: Command>(
+        &self,
+        user: &str,
+        id: u8,
+        payload: u8,
+        command: &C,
+    ) -> Result<Done<C::Answer>, Error> {
+        let mut call = self.call::<C>(user).await;
+        call.request = Some(RequestKey {
+            id: [id; 16],
+            payload_hash: [payload; 32],
+        });
+        self.authority.perform(&call, command, self.now()).await
+    }
+
+    /// Performs a command that is carried out.
+    pub(super) async fn done<C: Command>(&self, user: &str, command: &C) -> Done<C::Answer> {
+        match self.perform(user, command).await {
+            Ok(done) => done,
+            Err(error) => panic!("{} by {user}: {error}", C::ACTION),
+        }
+    }
+
+    /// Performs a command that is refused, and tells why.
+    pub(super) async fn refusal<C: Command>(&self, user: &str, command: &C) -> Reason
+    where
+        C::Answer: std::fmt::Debug,
+    {
+        self.perform(user, command).await.unwrap_err().reason
+    }
+
+    /// A new token and its secret.
+    pub(super) async fn created(&self, user: &str, command: &CreateToken) -> (Token, String) {
+        let done = self.done(user, command).await;
+        let secret = done.secret.unwrap().expose().to_owned();
+        (done.answer.unwrap().value, secret)
+    }
+
+    /// A token for `jane`, as `adam` makes it.
+    pub(super) async fn token(&self) -> (TokenId, String) {
+        let (token, secret) = self.created("adam", &create_token("jane")).await;
+        (token.id, secret)
+    }
+
+    pub(super) async fn verdict(&self, secret: &str) -> Verdict {
+        let demand = Demand::default();
+        let judged = self
+            .authority
+            .verify(secret, &demand, Scope::All, self.time())
+            .await;
+        judged.unwrap().verdict
+    }
+
+    /// The actions in a library's log, newest first.
+    pub(super) async fn log(&self, library: &str) -> Vec<String> {
+        let caller = self
+            .authenticate("root", Reserved::TokensAdmin)
+            .await
+            .unwrap();
+        let library = name(library);
+        let page = PageRequest {
+            size: 1000,
+            ..PageRequest::default()
+        };
+        let listed = self
+            .authority
+            .list_audit_events(&caller, &library, &page, self.time());
+        listed
+            .await
+            .unwrap()
+            .items
+            .into_iter()
+            .map(|e| e.value.action)
+            .collect()
+    }
+
+    /// Writes a record behind the authority's back.
+    pub(super) async fn overwrite(&self, key: Key, value: &[u8]) {
+        let change = Change::Put(key, value.to_vec());
+        self.store
+            .inner
+            .commit(Vec::new(), vec![change])
+            .await
+            .unwrap();
+    }
+
+    pub(super) async fn keys(&self, prefix: &[u8]) -> Vec<Key> {
+        let records = self
+            .store
+            .scan(prefix.to_vec(), None, 10_000)
+            .await
+            .unwrap();
+        records.into_iter().map(|record| record.key).collect()
+    }
+
+    pub(super) async fn stored<T: Stored>(&self, key: Key) -> Option<T> {
+        let found = self.authority.fetch::<T>(key).await.unwrap();
+        found.map(|found| found.value)
+    }
+}
+
+// === commands ===
+
+pub(super) fn create_library(of: &str) -> CreateLibrary {
+    CreateLibrary {
+        library: name(of),
+        display_name: String::new(),
+        tenant_id: String::new(),
+        tokens_enabled: true,
+        default_lifetime: lifetime("12mo"),
+        suggested_lifetime: lifetime("12mo"),
+        max_lifetime: lifetime("24mo"),
+        contact_apis: Vec::new(),
+        allowed_cidrs: Vec::new(),
+    }
+}
+
+pub(super) fn update_library(of: &str) -> UpdateLibrary {
+    UpdateLibrary {
+        library: name(of),
+        display_name: None,
+        tenant_id: None,
+        disabled: None,
+        tokens_enabled: None,
+        default_lifetime: None,
+        suggested_lifetime: None,
+        max_lifetime: None,
+        contact_apis: None,
+        allowed_cidrs: None,
+        etag: String::new(),
+    }
+}
+
+pub(super) fn create_user_type(of: &str, permissions: &[&str]) -> CreateUserType {
+    CreateUserType {
+        library: name("acme"),
+        user_type: name(of),
+        permissions: granted(permissions),
+    }
+}
+
+pub(super) fn create_user(of: &str, assigned: &[&str]) -> CreateUser {
+    CreateUser {
+        library: name("acme"),
+        user: name(of),
+        display_name: String::new(),
+        email: String::new(),
+        kind: UserKind::Standard,
+        assignments: assignments(assigned),
+        data_owner: String::new(),
+    }
+}
+
+pub(super) fn update_user(of: &str) -> UpdateUser {
+    UpdateUser {
+        library: name("acme"),
+        user: name(of),
+        display_name: None,
+        email: None,
+        disabled: None,
+        assignments: None,
+        data_owner: None,
+        etag: String::new(),
+    }
+}
+
+pub(super) fn create_token(user: &str) -> CreateToken {
+    CreateToken {
+        library: name("acme"),
+        user: name(user),
+        display_name: "a token".to_owned(),
+        description: String::new(),
+        until: None,
+        not_before: None,
+        suspended: false,
+        pin: None,
+        access_right: None,
+        permissions: PermissionSet::default(),
+        apis: Vec::new(),
+        allowed_cidrs: Vec::new(),
+    }
+}
