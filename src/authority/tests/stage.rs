@@ -392,6 +392,11 @@ impl Stage {
         records.into_iter().map(|record| record.key).collect()
     }
 
+    pub(super) async fn store_value(&self, key: &Key) -> Vec<u8> {
+        let found = self.store.get(vec![key.clone()]).await.unwrap();
+        found[0].clone().unwrap().value
+    }
+
     pub(super) async fn stored<T: Stored>(&self, key: Key) -> Option<T> {
         let found = self.authority.fetch::<T>(key).await.unwrap();
         found.map(|found| found.value)

@@ -1,0 +1,457 @@
+//! Nobody conveys more than they hold, and what one may not see is as if it were not.
+
+use super::lifecycle::{a_year, extend, resume, revoke, suspend, update_token};
+use super::samples::{assignment, assignments, granted, name};
+use super::stage::{
+    Stage, create_library, create_token, create_user, create_user_type, update_library, update_user,
+};
+use crate::authority::change::UpdateToken;
+use crate::authority::error::{Error, Reason};
+use crate::authority::issue::CreateToken;
+use crate::authority::libraries::UpdateLibrary;
+use crate::authority::permission::Reserved;
+use crate::authority::secret::TokenId;
+use crate::authority::token::AccessRight;
+use crate::authority::users::{UpdateUser, UpdateUserType};
+
+fn listing(permissions: &[&str]) -> CreateToken {
+    CreateToken {
+        permissions: granted(permissions),
+        ..create_token("adam")
+    }
+}
+
+fn update_user_type(of: &str, permissions: &[&str]) -> UpdateUserType {
+    UpdateUserType {
+        library: name("acme"),
+        user_type: name(of),
+        permissions: Some(granted(permissions)),
+        etag: String::new(),
+    }
+}
+
+// === conveying ===
+
+#[tokio::test]
+async fn no_grant_conveys_a_reserved_permission_that_its_maker_does_not_hold() {
+    let stage = Stage::new().await;
+    for reserved in ["directory:admin", "directory:read", "tokens:act-as"] {
+        assert_eq!(
+            stage.refusal("tom", &listing(&[reserved])).await,
+            Reason::ReservedPermission,
+            "{reserved}"
+        );
+    }
+    let held = [
+        "tokens:self",
+        "tokens:self-rotate",
+        "tokens:admin",
+        "tokens:verify",
+    ];
+    stage.done("tom", &listing(&held)).await;
+    let (id, _) = stage.token().await;
+    let update = UpdateToken {
+        permissions: Some(granted(&["directory:read"])),
+        ..update_token(id)
+    };
+    assert_eq!(
+        stage.refusal("tom", &update).await,
+        Reason::ReservedPermission
+    );
+}
+
+#[tokio::test]
+async fn what_the_callers_own_grant_leaves_out_is_not_held() {
+    let stage = Stage::new().await;
+    let narrow = CreateToken {
+        permissions: granted(&["tokens:admin"]),
+        ..create_token("adam")
+    };
+    let (_, secret) = stage.created("adam", &narrow).await;
+    stage.remember("adam", &secret);
+    assert_eq!(
+        stage.refusal("adam", &listing(&["directory:read"])).await,
+        Reason::ReservedPermission
+    );
+}
+
+#[tokio::test]
+async fn no_access_right_makes_a_listed_reserved_permission_work_that_its_changer_does_not_hold() {
+    let stage = Stage::new().await;
+    let reading = CreateToken {
+        access_right: Some(AccessRight::ReadOnly),
+        ..listing(&["directory:admin"])
+    };
+    let (token, _) = stage.created("root", &reading).await;
+    for right in [AccessRight::Full, AccessRight::Custom] {
+        let widen = UpdateToken {
+            access_right: Some(right),
+            ..update_token(token.id)
+        };
+        assert_eq!(
+            stage.refusal("tom", &widen).await,
+            Reason::ReservedPermission,
+            "{right:?}"
+        );
+    }
+    let widen = UpdateToken {
+        access_right: Some(AccessRight::Full),
+        ..update_token(token.id)
+    };
+    stage.done("adam", &widen).await;
+}
+
+#[tokio::test]
+async fn no_other_pin_makes_a_listed_reserved_permission_work_that_its_changer_does_not_hold() {
+    let stage = Stage::new().await;
+    let both = UpdateUser {
+        assignments: Some(assignments(&["admin", "clerk"])),
+        ..update_user("jane")
+    };
+    stage.done("root", &both).await;
+    let pinned = CreateToken {
+        pin: Some(assignment("clerk")),
+        permissions: granted(&["directory:admin"]),
+        ..create_token("jane")
+    };
+    let (token, _) = stage.created("root", &pinned).await;
+    for pin in [None, Some(assignment("admin"))] {
+        let moved = UpdateToken {
+            pin: Some(pin.clone()),
+            ..update_token(token.id)
+        };
+        assert_eq!(
+            stage.refusal("tom", &moved).await,
+            Reason::ReservedPermission,
+            "{pin:?}"
+        );
+    }
+    // To pin what was not pinned takes away.
+    let unpinned = UpdateToken {
+        pin: Some(None),
+        ..update_token(token.id)
+    };
+    stage.done("root", &unpinned).await;
+    let pinned = UpdateToken {
+        pin: Some(Some(assignment("clerk"))),
+        ..update_token(token.id)
+    };
+    stage.done("tom", &pinned).await;
+}
+
+#[tokio::test]
+async fn taking_away_conveys_nothing() {
+    let stage = Stage::new().await;
+    let (token, _) = stage
+        .created("root", &listing(&["directory:admin", "tokens:verify"]))
+        .await;
+    for less in [
+        &["directory:read", "tokens:verify"][..],
+        &["directory:read"],
+        &[],
+    ] {
+        let update = UpdateToken {
+            permissions: Some(granted(less)),
+            ..update_token(token.id)
+        };
+        stage.done("tom", &update).await;
+    }
+}
+
+#[tokio::test]
+async fn no_user_type_conveys_a_reserved_permission_that_its_maker_does_not_hold() {
+    let stage = Stage::new().await;
+    for reserved in [
+        "tokens:admin",
+        "tokens:verify",
+        "tokens:self",
+        "tokens:act-as",
+    ] {
+        let create = create_user_type("made", &[reserved]);
+        assert_eq!(
+            stage.refusal("dora", &create).await,
+            Reason::ReservedPermission,
+            "{reserved}"
+        );
+        let update = update_user_type("clerk", &["orders:*", reserved]);
+        assert_eq!(
+            stage.refusal("dora", &update).await,
+            Reason::ReservedPermission,
+            "{reserved}"
+        );
+    }
+    stage
+        .done(
+            "dora",
+            &create_user_type("made", &["*:*", "directory:read"]),
+        )
+        .await;
+    // What is there already is not conveyed once more, and less may be left.
+    stage
+        .done(
+            "dora",
+            &update_user_type("token-admin", &["tokens:admin", "orders:read"]),
+        )
+        .await;
+    stage
+        .done("dora", &update_user_type("token-admin", &["tokens:verify"]))
+        .await;
+}
+
+#[tokio::test]
+async fn no_assignment_conveys_a_reserved_permission_that_its_maker_does_not_hold() {
+    let stage = Stage::new().await;
+    for user_type in ["token-admin", "north/token-admin", "admin"] {
+        let create = create_user("mary", &[user_type]);
+        assert_eq!(
+            stage.refusal("dora", &create).await,
+            Reason::ReservedPermission,
+            "{user_type}"
+        );
+        let update = UpdateUser {
+            assignments: Some(assignments(&["clerk", user_type])),
+            ..update_user("jane")
+        };
+        assert_eq!(
+            stage.refusal("dora", &update).await,
+            Reason::ReservedPermission,
+            "{user_type}"
+        );
+    }
+    stage
+        .done("dora", &create_user("mary", &["clerk", "directory-admin"]))
+        .await;
+}
+
+#[tokio::test]
+async fn operators_alone_convey_acting_for_others() {
+    let stage = Stage::new().await;
+    stage
+        .done(
+            "root",
+            &create_user_type(
+                "portal",
+                &["tokens:act-as", "tokens:admin", "directory:admin"],
+            ),
+        )
+        .await;
+    stage
+        .done("root", &create_user("backend", &["portal"]))
+        .await;
+    let create = CreateToken {
+        permissions: granted(&["tokens:act-as", "tokens:admin", "directory:admin"]),
+        ..create_token("backend")
+    };
+    let (_, secret) = stage.created("root", &create).await;
+    stage.remember("backend", &secret);
+    assert!(
+        stage
+            .authenticate("backend", Reserved::TokensActAs)
+            .await
+            .is_ok()
+    );
+    assert_eq!(
+        stage.refusal("backend", &create).await,
+        Reason::ReservedPermission
+    );
+    assert_eq!(
+        stage
+            .refusal("backend", &create_user_type("other", &["tokens:act-as"]))
+            .await,
+        Reason::ReservedPermission
+    );
+    assert_eq!(
+        stage
+            .refusal("backend", &create_user("other", &["portal"]))
+            .await,
+        Reason::ReservedPermission
+    );
+}
+
+#[tokio::test]
+async fn an_ordinary_permission_that_the_user_lacks_is_a_warning_and_gives_nothing() {
+    let stage = Stage::new().await;
+    let create = CreateToken {
+        permissions: granted(&["users:read"]),
+        ..create_token("jane")
+    };
+    let done = stage.done("adam", &create).await;
+    assert!(
+        done.warnings.iter().any(|w| w.contains("users:read")),
+        "{:?}",
+        done.warnings
+    );
+}
+
+#[tokio::test]
+async fn operators_alone_create_and_switch_libraries() {
+    let stage = Stage::new().await;
+    assert_eq!(
+        stage.refusal("adam", &create_library("globex")).await,
+        Reason::PermissionDenied
+    );
+    for update in [
+        UpdateLibrary {
+            tenant_id: Some("t".to_owned()),
+            ..update_library("acme")
+        },
+        UpdateLibrary {
+            disabled: Some(false),
+            ..update_library("acme")
+        },
+        UpdateLibrary {
+            tokens_enabled: Some(true),
+            ..update_library("acme")
+        },
+    ] {
+        assert_eq!(
+            stage.refusal("adam", &update).await,
+            Reason::PermissionDenied
+        );
+    }
+    stage
+        .done(
+            "adam",
+            &UpdateLibrary {
+                display_name: Some("Acme".to_owned()),
+                ..update_library("acme")
+            },
+        )
+        .await;
+}
+
+#[tokio::test]
+async fn a_right_must_be_in_the_user_type_and_in_the_grant() {
+    let stage = Stage::new().await;
+    assert!(
+        stage
+            .authenticate("tom", Reserved::TokensAdmin)
+            .await
+            .is_ok()
+    );
+    let refused = stage
+        .authenticate("tom", Reserved::DirectoryRead)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.reason, Reason::PermissionDenied);
+    let (_, secret) = stage.created("root", &create_token("adam")).await;
+    stage.remember("adam", &secret);
+    let refused = stage
+        .authenticate("adam", Reserved::TokensAdmin)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        refused.reason,
+        Reason::PermissionDenied,
+        "FULL lists no reserved permission"
+    );
+}
+
+// === boundaries ===
+
+#[tokio::test]
+async fn naming_another_library_is_denied_whether_it_exists_or_not() {
+    let stage = Stage::new().await;
+    stage.done("root", &create_library("globex")).await;
+    let adam = stage
+        .authenticate("adam", Reserved::TokensAdmin)
+        .await
+        .unwrap();
+    let errors =
+        ["globex", "nothing", "system", "NOT A NAME"].map(|text| adam.reach(text).unwrap_err());
+    assert_eq!(errors[0].reason, Reason::PermissionDenied);
+    assert!(errors.iter().all(|error| *error == errors[0]));
+    assert_eq!(adam.reach("").unwrap(), name("acme"));
+    assert_eq!(adam.reach("acme").unwrap(), name("acme"));
+    let root = stage
+        .authenticate("root", Reserved::TokensAdmin)
+        .await
+        .unwrap();
+    assert_eq!(root.reach("globex").unwrap(), name("globex"));
+    assert_eq!(root.reach("").unwrap(), name("system"));
+}
+
+#[tokio::test]
+async fn a_foreign_token_is_the_same_as_an_unknown_one_to_the_byte() {
+    let stage = Stage::new().await;
+    let foreign = stage
+        .authenticate("root", Reserved::TokensAdmin)
+        .await
+        .unwrap()
+        .token_id;
+    let unknown = TokenId([7; 16]);
+    let adam = stage
+        .authenticate("adam", Reserved::TokensAdmin)
+        .await
+        .unwrap();
+    let shown = async |id| {
+        stage
+            .authority
+            .get_token(&adam, id, stage.time())
+            .await
+            .unwrap_err()
+    };
+    assert_eq!(shown(foreign).await, shown(unknown).await);
+    assert_eq!(shown(foreign).await.reason, Reason::NotFound);
+    let stale = |id| UpdateToken {
+        etag: "stale".to_owned(),
+        ..update_token(id)
+    };
+    assert_eq!(
+        refusals(&stage, foreign, stale).await,
+        refusals(&stage, unknown, stale).await
+    );
+}
+
+/// What `adam` is told of every command on a token, which must always be the same.
+async fn refusals(
+    stage: &Stage,
+    id: TokenId,
+    stale: impl Fn(TokenId) -> UpdateToken,
+) -> Vec<Error> {
+    let errors = vec![
+        stage.perform("adam", &suspend(id)).await.unwrap_err(),
+        stage.perform("adam", &resume(id)).await.unwrap_err(),
+        stage.perform("adam", &revoke(id)).await.unwrap_err(),
+        stage
+            .perform("adam", &extend(id, a_year()))
+            .await
+            .unwrap_err(),
+        stage.perform("adam", &update_token(id)).await.unwrap_err(),
+        stage.perform("adam", &stale(id)).await.unwrap_err(),
+    ];
+    assert!(errors.iter().all(|error| error.reason == Reason::NotFound));
+    errors
+}
+
+#[tokio::test]
+async fn a_verifier_of_a_library_does_not_find_the_tokens_of_another() {
+    let stage = Stage::new().await;
+    stage.done("root", &create_library("globex")).await;
+    let (_, secret) = stage.token().await;
+    let adam = stage
+        .authenticate("adam", Reserved::TokensVerify)
+        .await
+        .unwrap();
+    let root = stage
+        .authenticate("root", Reserved::TokensVerify)
+        .await
+        .unwrap();
+    let judged = async |text: &str, scope| {
+        let demand = crate::authority::judge::Demand::default();
+        stage
+            .authority
+            .verify(text, &demand, scope, stage.time())
+            .await
+            .unwrap()
+    };
+    use crate::authority::{Scope, judge::Verdict};
+    assert_eq!(judged(&secret, adam.scope).await.verdict, Verdict::Valid);
+    assert_eq!(judged(&secret, root.scope).await.verdict, Verdict::Valid);
+    let elsewhere = Scope::Library(crate::authority::directory::Uid([1; 16]));
+    let foreign = judged(&secret, elsewhere).await;
+    let unknown = crate::authority::secret::Secret::mint()
+        .unwrap()
+        .to_secret_string();
+    assert_eq!(foreign, judged(unknown.expose(), elsewhere).await);
+}
