@@ -68,7 +68,9 @@ impl Server {
             command.env_remove(name);
         }
         let mut child = command
-            .args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json"])
+            // Not a flag, so that a suite may give one.
+            .env("TOKEN_AUTHORITY_LOG_FORMAT", "json")
+            .args(["serve", "--listen", "127.0.0.1:0"])
             .arg("--data-dir")
             .arg(data_dir)
             .args(args)
@@ -213,8 +215,11 @@ fn keep_log(stderr: ChildStderr, log: &Mutex<String>, found: &mpsc::Sender<Socke
     }
 }
 
-/// The address in the line that says that the server listens.
+/// The address in the line that says that the server listens, of a log in either format.
 fn listening(line: &str) -> Option<SocketAddr> {
+    if let Some((_, address)) = line.split_once(": listening address=") {
+        return address.parse().ok();
+    }
     let fields = fields(line).filter(|fields| fields["message"] == "listening")?;
     fields["address"].as_str()?.parse().ok()
 }

@@ -1,0 +1,20 @@
+//! The API as its users meet it: a real server process, real clients, the real command line.
+//!
+//! Each test is named for what it guarantees. [`world::World`] is a server with what a test needs in it, [`refusal`] checks
+//! every error that any test meets against the documented list, [`schema`] and [`wire`] call whatever the descriptors name.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test says what must hold by panicking"
+)]
+
+mod directory;
+mod lifecycle;
+mod refusal;
+mod verifier;
+mod world;
+
+#[path = "../harness/mod.rs"]
+mod harness;
