@@ -10,10 +10,15 @@
     reason = "a test says what must hold by panicking"
 )]
 
+mod callers;
 mod directory;
+mod disk;
 mod lifecycle;
 mod refusal;
+mod schema;
+mod token;
 mod verifier;
+mod wire;
 mod world;
 
 #[path = "../harness/mod.rs"]

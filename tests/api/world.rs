@@ -55,12 +55,17 @@ impl World {
 
     /// The same store under a new server, after the process was killed.
     pub(crate) async fn killed_and_started(self) -> World {
-        let World { server, data, .. } = self;
-        server.kill9();
-        World::on(data, &[]).await
+        World::on(self.killed(), &[]).await
     }
 
-    async fn on(data: TempDir, args: &[&str]) -> World {
+    /// What is left of a server whose process was killed.
+    pub(crate) fn killed(self) -> TempDir {
+        self.server.kill9();
+        self.data
+    }
+
+    /// A server on what another one left behind.
+    pub(crate) async fn on(data: TempDir, args: &[&str]) -> World {
         let server = Server::start_with(data.path(), args, &[]);
         server.ready().await;
         let operator = server.clients(&server.operator_secret());
