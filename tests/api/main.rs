@@ -10,12 +10,15 @@
     reason = "a test says what must hold by panicking"
 )]
 
+mod boundaries;
 mod callers;
 mod directory;
 mod disk;
+mod host;
 mod lifecycle;
 mod refusal;
 mod schema;
+mod time;
 mod token;
 mod verifier;
 mod wire;

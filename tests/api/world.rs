@@ -46,7 +46,7 @@ impl World {
     /// A server that was given these arguments.
     pub(crate) async fn with(args: &[&str]) -> World {
         let data = tempfile::tempdir().expect("a temporary directory");
-        let world = World::on(data, args).await;
+        let world = World::on(data, args, &[]).await;
         for library in [ACME, RIVAL] {
             world.library(library).await;
         }
@@ -55,7 +55,7 @@ impl World {
 
     /// The same store under a new server, after the process was killed.
     pub(crate) async fn killed_and_started(self) -> World {
-        World::on(self.killed(), &[]).await
+        World::on(self.killed(), &[], &[]).await
     }
 
     /// What is left of a server whose process was killed.
@@ -65,8 +65,8 @@ impl World {
     }
 
     /// A server on what another one left behind.
-    pub(crate) async fn on(data: TempDir, args: &[&str]) -> World {
-        let server = Server::start_with(data.path(), args, &[]);
+    pub(crate) async fn on(data: TempDir, args: &[&str], envs: &[(&str, &str)]) -> World {
+        let server = Server::start_with(data.path(), args, envs);
         server.ready().await;
         let operator = server.clients(&server.operator_secret());
         World {
