@@ -153,6 +153,7 @@ impl CreateToken {
             // "31d" passes "1mo" in a short month: nobody asked for it, so it is held back.
             None => ("lifetime", after(&library.default_lifetime).min(latest)),
             Some(Until::Moment(end)) => ("expire_time", *end),
+            Some(Until::Date(end)) => ("lifetime", *end),
             Some(Until::Lifetime(lifetime)) => ("lifetime", after(lifetime)),
         };
         if end <= now {

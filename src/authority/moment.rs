@@ -28,6 +28,8 @@ pub struct Lifetime(String);
 pub enum Until {
     /// This long, from a start that the context gives.
     Lifetime(Lifetime),
+    /// Until the beginning of a day, which somebody gave as a lifetime.
+    Date(Moment),
     /// Until this moment.
     Moment(Moment),
 }
@@ -113,7 +115,7 @@ impl Until {
         if text.len() == 10 && text.as_bytes()[4] == b'-' {
             let date: Date = text.parse().map_err(|_| WHAT)?;
             let start = date.to_zoned(TimeZone::UTC).map_err(|_| WHAT)?;
-            return Ok(Until::Moment(Moment(start.timestamp().as_millisecond())));
+            return Ok(Until::Date(Moment(start.timestamp().as_millisecond())));
         }
         Lifetime::parse(text).map(Until::Lifetime).map_err(|why| {
             if why.starts_with("must be a lifetime") {
@@ -177,7 +179,7 @@ mod tests {
     fn a_date_ends_where_its_day_begins() {
         assert_eq!(
             Until::parse("2027-06-30"),
-            Ok(Until::Moment(at("2027-06-30T00:00:00Z")))
+            Ok(Until::Date(at("2027-06-30T00:00:00Z")))
         );
         for bad in ["2027-02-30", "2027-13-01", "2027/06/30", "27-06-30"] {
             assert!(Until::parse(bad).is_err(), "{bad}");
