@@ -56,6 +56,13 @@ impl Checker {
         }
     }
 
+    /// Makes one check, and says whether there was an answer.
+    pub(crate) async fn is_served(&mut self, ask: &Ask) -> bool {
+        let before = self.singles;
+        self.single(ask).await;
+        self.singles > before
+    }
+
     /// Makes many checks with one VerifyBatch.
     pub(crate) async fn batch(&mut self, asks: &[Ask]) {
         let request = VerifyBatchRequest {

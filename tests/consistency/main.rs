@@ -12,13 +12,13 @@
     reason = "a test says what must hold by panicking"
 )]
 
-//AUDIT
-//CALLERS
+mod audit;
+mod callers;
 mod changes;
 mod check;
 mod history;
 mod model;
-//WARM
+mod warmup;
 mod world;
 
 #[path = "../harness/mod.rs"]
