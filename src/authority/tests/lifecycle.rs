@@ -3,9 +3,7 @@
 use super::samples::{address, at, lifetime, name, names, networks};
 use super::stage::{DAY, Stage, create_token, create_user, update_library, update_user};
 use crate::authority::Scope;
-use crate::authority::change::{
-    ExtendToken, Extension, ResumeToken, RevokeToken, SuspendToken, UpdateToken,
-};
+use crate::authority::change::{ExtendToken, Extension, ResumeToken, RevokeToken, SuspendToken};
 use crate::authority::directory::UserKind;
 use crate::authority::error::Reason;
 use crate::authority::issue::CreateToken;
@@ -14,6 +12,7 @@ use crate::authority::libraries::UpdateLibrary;
 use crate::authority::moment::{Moment, Until};
 use crate::authority::secret::TokenId;
 use crate::authority::token::RevocationReason;
+use crate::authority::update::UpdateToken;
 use crate::authority::users::{CreateUser, UpdateUser};
 
 pub(super) fn update_token(id: TokenId) -> UpdateToken {

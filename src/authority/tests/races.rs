@@ -6,13 +6,14 @@ use std::sync::atomic::Ordering;
 use super::lifecycle::{resume, revoke, suspend, update_token};
 use super::samples::{assignments, granted, name};
 use super::stage::{Stage, create_token, create_user, update_library, update_user};
-use crate::authority::change::UpdateToken;
 use crate::authority::error::Reason;
 use crate::authority::judge::Verdict;
 use crate::authority::libraries::{DeleteLibrary, UpdateLibrary};
 use crate::authority::permission::Reserved;
 use crate::authority::transaction::Command;
-use crate::authority::users::{DeleteUser, DeleteUserType, UpdateUser, UpdateUserType};
+use crate::authority::update::UpdateToken;
+use crate::authority::user_types::{DeleteUserType, UpdateUserType};
+use crate::authority::users::{DeleteUser, UpdateUser};
 
 /// Lets `root` do something just before the next commit.
 fn meanwhile<C: Command + Send + 'static>(stage: &Arc<Stage>, command: C) {

@@ -5,14 +5,15 @@ use super::samples::{assignment, assignments, granted, name};
 use super::stage::{
     Stage, create_library, create_token, create_user, create_user_type, update_library, update_user,
 };
-use crate::authority::change::UpdateToken;
 use crate::authority::error::{Error, Reason};
 use crate::authority::issue::CreateToken;
 use crate::authority::libraries::UpdateLibrary;
 use crate::authority::permission::Reserved;
 use crate::authority::secret::TokenId;
 use crate::authority::token::AccessRight;
-use crate::authority::users::{UpdateUser, UpdateUserType};
+use crate::authority::update::UpdateToken;
+use crate::authority::user_types::UpdateUserType;
+use crate::authority::users::UpdateUser;
 
 fn listing(permissions: &[&str]) -> CreateToken {
     CreateToken {
