@@ -109,8 +109,10 @@ async fn start(name: &'static str, data_dir: &Path, sample: &str) -> (Start, Ser
     let opened = logged(&server, "opened the store").await;
     server.ready().await;
     let number = |fields: &serde_json::Value, name: &str| {
-        let found = fields[name].as_f64();
-        found.unwrap_or_else(|| panic!("{name} in {fields}"))
+        // The log writes the widest integers as text.
+        let text = fields[name].to_string();
+        let found = text.trim_matches('"').parse::<f64>();
+        found.unwrap_or_else(|_| panic!("{name} in {fields}"))
     };
     let start = Start {
         name,

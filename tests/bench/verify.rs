@@ -11,18 +11,12 @@ use crate::{Scale, runtime};
 
 /// Connections, and calls under way on each.
 const SHAPES: [(usize, usize); 2] = [(8, 32), (1, 1)];
-/// Tokens that the server holds: the index is larger than any cache of the CPU.
-const TOKENS_PER_MEASURED_SECOND: f64 = 5_000.0;
+/// Tokens that the server holds, so that the index is larger than the caches nearest to the CPU.
+const TOKENS: usize = 20_000;
 
 pub(crate) fn run(scale: Scale) {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a small positive number"
-    )]
-    let tokens = (TOKENS_PER_MEASURED_SECOND * scale.measure.as_secs_f64()) as usize;
     let runtime = runtime();
-    let filled = runtime.block_on(Filled::new(tokens));
+    let filled = runtime.block_on(Filled::new(TOKENS.min(scale.tokens)));
     for shape in SHAPES {
         let (verify, health) = runtime.block_on(calls(&filled, shape));
         compare(&filled, &verify, &health, shape, scale);
