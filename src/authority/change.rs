@@ -7,7 +7,9 @@ use super::audit::AuditEvent;
 use super::caller::Authorised;
 use super::directory::Library;
 use super::error::{Error, Reason};
-use super::issue::{latest_expiry, longer_than_suggested, tokens_allowed};
+use super::issue::{
+    REVOCATION_BYTES, has_room, latest_expiry, longer_than_suggested, tokens_allowed,
+};
 use super::judge::UserFacts;
 use super::keyspace::{self, Versioned};
 use super::moment::{Lifetime, Moment};
@@ -192,6 +194,11 @@ impl Command for SuspendToken {
                 suspended_by: by.actor(),
                 reason: self.reason.clone(),
             });
+            if !has_room(&token, REVOCATION_BYTES)
+                && let Some(suspension) = &mut token.suspension
+            {
+                suspension.reason.clear();
+            }
         }
         plan.event.comment.clone_from(&self.reason);
         plan.replace(&before, token)?;
@@ -239,6 +246,11 @@ impl Command for RevokeToken {
                 revoked_by: by.actor(),
                 comment: self.comment.clone(),
             });
+            if !has_room(&token, 0)
+                && let Some(revocation) = &mut token.revocation
+            {
+                revocation.comment.clear();
+            }
         }
         plan.event.comment.clone_from(&self.comment);
         plan.replace(&before, token)?;

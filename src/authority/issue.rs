@@ -17,7 +17,12 @@ use super::permission::{PermissionSet, ReservedSet};
 use super::secret::Secret;
 use super::token::{AccessRight, Grant, Suspension, Token, TokenKind};
 use super::transaction::{Command, Plan};
-use crate::store::Precondition;
+use crate::store::{MAX_VALUE_BYTES, Precondition, StoreError};
+
+/// Left in the record of a token for its suspension and its revocation, bytes.
+const ENDING_BYTES: usize = 512;
+/// Left in the record of a suspended token for its revocation, bytes.
+pub(super) const REVOCATION_BYTES: usize = 256;
 
 /// A token to be made.
 #[derive(Debug, Clone)]
@@ -117,6 +122,7 @@ impl Command for CreateToken {
             user: self.user.to_string(),
             ..plan.event
         };
+        leaves_room(&token)?;
         plan.create(token)?;
         plan.secret = Some(secret.to_secret_string());
         Ok(plan)
@@ -180,6 +186,24 @@ impl CreateToken {
         warnings.extend(longer_than_suggested(library, now, end));
         Ok(end)
     }
+}
+
+/// A token's record leaves room for its end: who suspended and who revoked it, and when, in at most 2 x 145 bytes. Their
+/// reasons are kept as far as there is room, and in the audit event in any case.
+pub(super) fn leaves_room(token: &Token) -> Result<(), Error> {
+    let needed = match token.suspension {
+        None => ENDING_BYTES,
+        Some(_) => REVOCATION_BYTES,
+    };
+    if has_room(token, needed) {
+        return Ok(());
+    }
+    Err(StoreError::TooLarge.into())
+}
+
+/// Whether a token's record may grow by this many bytes.
+pub(super) fn has_room(token: &Token, bytes: usize) -> bool {
+    keyspace::encode(token).len() + bytes <= MAX_VALUE_BYTES
 }
 
 /// Tokens may be made and extended in this library.

@@ -8,7 +8,9 @@ use super::change::{begin, changed_fields};
 use super::cidr::Cidr;
 use super::directory::Assignment;
 use super::error::Error;
-use super::issue::{check_grant, in_vain, latest_expiry, longer_than_suggested, tokens_allowed};
+use super::issue::{
+    check_grant, in_vain, latest_expiry, leaves_room, longer_than_suggested, tokens_allowed,
+};
 use super::moment::Moment;
 use super::name::Name;
 use super::permission::PermissionSet;
@@ -77,6 +79,7 @@ impl Command for UpdateToken {
         if let Some(end) = self.expire_time {
             move_expiry(authority, &mut token, end, now, &mut plan)?;
         }
+        leaves_room(&token)?;
         plan.event.fields = changed_fields(&before.value, &token);
         plan.replace(&before, token)?;
         Ok(plan)
