@@ -19,6 +19,7 @@ pub mod libraries;
 pub mod list;
 pub mod moment;
 pub mod name;
+mod operators;
 pub mod page;
 pub mod permission;
 mod records;

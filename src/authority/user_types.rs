@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::Authority;
 use super::audit::AuditEvent;
 use super::caller::Authorised;
-use super::directory::{Uid, UserType};
+use super::directory::{SYSTEM, Uid, UserType};
 use super::error::{Error, Reason};
 use super::keyspace::Versioned;
 use super::libraries::taken;
@@ -132,6 +132,10 @@ impl Command for UpdateUserType {
             fields: vec!["permissions".to_owned()],
             ..plan.event
         };
+        if library.value.library.as_str() == SYSTEM && after != before.value {
+            authority.keep_operators_after(&after)?;
+            plan.touch(&library);
+        }
         plan.replace(&before, after)?;
         Ok(plan)
     }

@@ -5,14 +5,12 @@ use async_trait::async_trait;
 use super::Authority;
 use super::audit::AuditEvent;
 use super::caller::Authorised;
-use super::directory::{Assignment, SYSTEM, Uid, User, UserKind};
+use super::directory::{Assignment, Uid, User, UserKind};
 use super::error::Error;
-use super::index::{LibrarySlot, State};
 use super::keyspace::{self, Versioned};
-use super::libraries::{protected, taken};
+use super::libraries::taken;
 use super::moment::Moment;
 use super::name::Name;
-use super::permission::{Reserved, ReservedSet};
 use super::secret;
 use super::transaction::{Command, Plan, check_etag};
 
@@ -224,56 +222,6 @@ impl Authority {
         }
         Ok(())
     }
-
-    /// Fails if this user, as it is about to be, leaves the library `system` without an operator. The library is touched, so
-    /// that two who do this to each other at once exclude each other.
-    fn keep_an_operator(
-        &self,
-        plan: &mut Plan<User>,
-        library: &Versioned<super::directory::Library>,
-        user: &User,
-    ) -> Result<(), Error> {
-        if library.value.library.as_str() != SYSTEM {
-            return Ok(());
-        }
-        let state = self.index.read()?;
-        let Some(slot) = state.directory().library_named(SYSTEM) else {
-            return Ok(());
-        };
-        let stays = !user.disabled && operates(slot, &user.assignments);
-        if !stays && !other_operator(&state, slot, user.uid) {
-            return Err(protected(
-                "this is the last operator; make another one first",
-            ));
-        }
-        plan.touch(library);
-        Ok(())
-    }
-}
-
-/// Whether these assignments make a user of `system` an operator.
-fn operates(slot: &LibrarySlot, assignments: &[Assignment]) -> bool {
-    let types = assignments
-        .iter()
-        .filter_map(|a| slot.user_types.get(&a.user_type));
-    let held = types.fold(ReservedSet::default(), |held, t| {
-        held.union(t.value.permissions.reserved.held())
-    });
-    ReservedSet::of(&[Reserved::TokensAdmin, Reserved::DirectoryAdmin])
-        .without(held)
-        .is_empty()
-}
-
-fn other_operator(state: &State, slot: &LibrarySlot, uid: Uid) -> bool {
-    slot.user_slots()
-        .map(|user| state.directory().user(user))
-        .any(|user| {
-            let facts = user
-                .facts
-                .as_ref()
-                .filter(|f| user.uid != uid && !f.disabled);
-            facts.is_some_and(|f| operates(slot, &f.assignments))
-        })
 }
 
 fn plan_for(uid: &Uid, library: &Name, user: &Name) -> Plan<User> {
