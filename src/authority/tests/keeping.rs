@@ -1,1 +1,416 @@
-//! keeping
+//! What is kept beyond a process: keys, the mark of time, the way back in; and what is damaged.
+
+use std::sync::Arc;
+
+use super::lifecycle::{revoke, suspend, update_token};
+use super::samples::{at, granted, name};
+use super::stage::{DAY, Stage, at_time, create_token, new_store, open, update_user};
+use crate::authority::change::{RevokeToken, SuspendToken, UpdateToken};
+use crate::authority::error::Reason;
+use crate::authority::issue::CreateToken;
+use crate::authority::judge::{Demand, Verdict};
+use crate::authority::keys::RootKey;
+use crate::authority::keyspace;
+use crate::authority::moment::{Moment, Now};
+use crate::authority::permission::Reserved;
+use crate::authority::secret::Secret;
+use crate::authority::token::Token;
+use crate::authority::users::UpdateUser;
+use crate::authority::{Authority, Scope, StartError};
+use crate::store::{Revision, Store};
+
+/// Why a token could not be judged.
+async fn failure(authority: &Authority, secret: &str, now: Moment) -> Reason {
+    let demand = Demand::default();
+    let judged = authority.verify(secret, &demand, Scope::All, now).await;
+    judged.unwrap_err().reason
+}
+
+// === the root key ===
+
+#[tokio::test]
+async fn a_wrong_root_key_is_refused_and_nothing_is_written() {
+    let stage = Stage::new().await;
+    let before = stage.store.head().await.unwrap();
+    let other = RootKey::mint().unwrap().1.to_string();
+    let refused = open(&stage.store, &other).await.unwrap_err();
+    assert!(matches!(refused, StartError::WrongRootKey), "{refused}");
+    assert_eq!(stage.store.head().await.unwrap(), before);
+    let (_, secret) = {
+        let stage = stage.reopened().await;
+        assert_eq!(stage.verdict(&stage.secret("adam")).await, Verdict::Valid);
+        ((), stage.secret("adam"))
+    };
+    assert!(!secret.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_stored_holds_no_secret_in_the_clear() {
+    let stage = Stage::new().await;
+    let done = stage
+        .request("adam", 1, 1, &create_token("jane"))
+        .await
+        .unwrap();
+    let text = done.secret.unwrap().expose().to_owned();
+    let secret = Secret::parse(&text).unwrap();
+    for record in stage.store.scan(Vec::new(), None, 10_000).await.unwrap() {
+        let holds = |what: &[u8]| {
+            record
+                .value
+                .windows(what.len())
+                .any(|window| window == what)
+        };
+        assert!(
+            !holds(secret.bytes.as_ref()) && !holds(&text.as_bytes()[27..70]),
+            "{record:?}"
+        );
+    }
+}
+
+// === time ===
+
+#[tokio::test]
+async fn the_mark_of_time_survives_a_restart() {
+    let stage = Stage::new().await;
+    stage.later(5000);
+    let late = stage.time();
+    stage.token().await;
+    assert_eq!(open(&stage.store, stage.root()).await.unwrap().mark, late);
+}
+
+#[tokio::test]
+async fn the_mark_is_kept_by_the_sweep_too_and_not_while_the_clock_is_not_trusted() {
+    let stage = Stage::bare().await;
+    stage.later(DAY);
+    let frozen = Now {
+        mark: None,
+        ..stage.now()
+    };
+    stage.authority.sweep(frozen).await.unwrap();
+    assert_eq!(
+        open(&stage.store, stage.root()).await.unwrap().mark,
+        at(super::stage::START)
+    );
+    let stage = stage.reopened().await;
+    stage.authority.sweep(stage.now()).await.unwrap();
+    assert_eq!(
+        open(&stage.store, stage.root()).await.unwrap().mark,
+        stage.time()
+    );
+}
+
+#[tokio::test]
+async fn the_mark_of_a_commit_that_lost_its_race_is_written_by_the_next() {
+    let stage = Arc::new(Stage::new().await);
+    stage.later(5000);
+    let late = stage.time();
+    let other = stage.clone();
+    stage.store.before_commit(async move {
+        // By somebody whose clock says what it said before, so that no mark is kept by this one.
+        let call = other.call::<UpdateUser>("root").await;
+        let update = UpdateUser {
+            email: Some("j@example.com".to_owned()),
+            ..update_user("jane")
+        };
+        let earlier = at_time(at(super::stage::START));
+        other
+            .authority
+            .perform(&call, &update, earlier)
+            .await
+            .unwrap();
+    });
+    stage.done("adam", &create_token("jane")).await;
+    assert_eq!(open(&stage.store, stage.root()).await.unwrap().mark, late);
+}
+
+#[tokio::test]
+async fn while_the_clock_is_not_trusted_nothing_is_swept() {
+    let stage = Stage::new().await;
+    stage
+        .request("adam", 1, 1, &create_token("jane"))
+        .await
+        .unwrap();
+    stage.later(9 * DAY);
+    stage
+        .authority
+        .sweep(Now {
+            mark: None,
+            ..stage.now()
+        })
+        .await
+        .unwrap();
+    assert_eq!(stage.keys(keyspace::REQUESTS).await.len(), 1);
+    assert_eq!(stage.keys(keyspace::SEALING_KEYS).await.len(), 1);
+}
+
+#[tokio::test]
+async fn the_sweep_removes_what_is_out_of_date_and_nothing_else() {
+    let stage = Stage::new().await;
+    for id in 0..5 {
+        stage
+            .request("adam", id, 1, &create_token("jane"))
+            .await
+            .unwrap();
+    }
+    let kept = async || {
+        let mut keys = stage.keys(b"").await;
+        keys.retain(|key| {
+            !key.starts_with(keyspace::REQUESTS) && !key.starts_with(keyspace::SEALING_KEYS)
+        });
+        keys
+    };
+    let before = kept().await;
+    stage.later(2 * DAY);
+    stage
+        .request(
+            "adam",
+            9,
+            1,
+            &super::lifecycle::suspend(stage.token().await.0),
+        )
+        .await
+        .unwrap();
+    let added = kept().await.len();
+    stage.authority.sweep(stage.now()).await.unwrap();
+    assert_eq!(stage.keys(keyspace::REQUESTS).await.len(), 1);
+    assert!(stage.keys(keyspace::SEALING_KEYS).await.is_empty());
+    let after = kept().await;
+    assert_eq!(after.len(), added);
+    assert!(before.iter().all(|key| after.contains(key)));
+}
+
+// === the way back in ===
+
+#[tokio::test]
+async fn a_live_operator_token_is_not_joined_by_another() {
+    let stage = Stage::bare().await;
+    assert!(!stage.ensure_operator().await.unwrap());
+    let stage = stage.reopened().await;
+    assert!(!stage.ensure_operator().await.unwrap());
+}
+
+#[tokio::test]
+async fn after_the_last_operator_token_ended_a_start_makes_a_new_one() {
+    let stage = Stage::new().await;
+    let old = stage.secret("root");
+    let id = stage
+        .authenticate("root", Reserved::TokensAdmin)
+        .await
+        .unwrap()
+        .token_id;
+    stage.done("root", &revoke(id)).await;
+    assert!(stage.ensure_operator().await.unwrap());
+    assert_ne!(stage.secret("root"), old);
+    assert_eq!(stage.verdict(&old).await, Verdict::Revoked);
+    stage.done("root", &create_token("jane")).await;
+    assert_eq!(stage.log("system").await[0], "token.bootstrap");
+    stage.later(91 * DAY);
+    assert!(stage.ensure_operator().await.unwrap(), "it had expired");
+    stage.done("root", &create_token("jane")).await;
+}
+
+#[tokio::test]
+async fn a_bootstrap_token_serves_once() {
+    let store = new_store();
+    let root = RootKey::mint().unwrap().1.to_string();
+    let authority = open(&store, &root).await.unwrap().authority;
+    authority.load_tokens().await.unwrap();
+    let given = Secret::mint().unwrap();
+    let text = given.to_secret_string().expose().to_owned();
+    let now = at_time(at(super::stage::START));
+    let never = |_: &_| panic!("there is nothing to keep");
+    assert!(
+        authority
+            .ensure_operator(Some(given), never, now)
+            .await
+            .unwrap()
+    );
+    let again = || Some(Secret::parse(&text).unwrap());
+    assert!(
+        !authority
+            .ensure_operator(again(), never, now)
+            .await
+            .unwrap()
+    );
+    let later = at_time(Moment(now.time.0 + 91 * DAY));
+    let before = store.head().await.unwrap();
+    let refused = authority
+        .ensure_operator(again(), never, later)
+        .await
+        .unwrap_err();
+    assert!(matches!(refused, StartError::UsedToken));
+    assert_eq!(store.head().await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_token_that_could_not_be_kept_is_not_made() {
+    let store = new_store();
+    let root = RootKey::mint().unwrap().1.to_string();
+    let authority = open(&store, &root).await.unwrap().authority;
+    authority.load_tokens().await.unwrap();
+    let full = |_: &_| Err(std::io::Error::other("no room"));
+    let now = at_time(at(super::stage::START));
+    let refused = authority
+        .ensure_operator(None, full, now)
+        .await
+        .unwrap_err();
+    assert!(matches!(refused, StartError::TokenFile(_)));
+    assert_eq!(store.head().await.unwrap(), Revision(1), "the keys alone");
+}
+
+// === damage ===
+
+#[tokio::test]
+async fn a_damaged_token_is_an_error_and_never_valid_or_unknown() {
+    let stage = Stage::new().await;
+    let (id, secret) = stage.token().await;
+    let (_, other) = stage.token().await;
+    for bytes in [&b""[..], b"\x01", b"\x02", b"\x01\xff\xff"] {
+        stage.overwrite(keyspace::token(id), bytes).await;
+        assert_eq!(
+            failure(&stage.authority, &secret, stage.time()).await,
+            Reason::RecordDamaged
+        );
+    }
+    assert_eq!(stage.verdict(&other).await, Verdict::Valid);
+    assert_eq!(
+        stage.refusal("adam", &suspend(id)).await,
+        Reason::RecordDamaged
+    );
+    let stage = stage.reopened().await;
+    assert_eq!(
+        failure(&stage.authority, &secret, stage.time()).await,
+        Reason::RecordDamaged
+    );
+    assert_eq!(stage.verdict(&other).await, Verdict::Valid);
+}
+
+#[tokio::test]
+async fn a_token_damaged_ahead_of_the_loading_is_an_error_too() {
+    let stage = Stage::new().await;
+    let (id, secret) = stage.token().await;
+    stage.overwrite(keyspace::token(id), b"\x01\xff").await;
+    let opened = open(&stage.store, stage.root()).await.unwrap().authority;
+    assert_eq!(
+        failure(&opened, &secret, stage.time()).await,
+        Reason::RecordDamaged
+    );
+}
+
+#[tokio::test]
+async fn tokens_are_judged_before_they_are_loaded() {
+    let stage = Stage::new().await;
+    let (id, secret) = stage.token().await;
+    let (revoked, dead) = stage.token().await;
+    stage.done("adam", &revoke(revoked)).await;
+    let opened = open(&stage.store, stage.root()).await.unwrap().authority;
+    assert!(!opened.is_complete());
+    let verdict = async |text: &str| {
+        let demand = Demand {
+            permissions: vec![super::samples::demanded("orders:read")],
+            ..Demand::default()
+        };
+        opened
+            .verify(text, &demand, Scope::All, stage.time())
+            .await
+            .unwrap()
+            .verdict
+    };
+    assert_eq!(verdict(&secret).await, Verdict::Valid);
+    assert_eq!(verdict(&dead).await, Verdict::Revoked);
+    let unknown = Secret::mint().unwrap().to_secret_string();
+    assert_eq!(verdict(unknown.expose()).await, Verdict::NotFound);
+    opened.load_tokens().await.unwrap();
+    assert!(opened.is_complete());
+    assert_eq!(verdict(&secret).await, Verdict::Valid);
+    assert_eq!(
+        stage
+            .stored::<Token>(keyspace::token(id))
+            .await
+            .unwrap()
+            .library,
+        name("acme")
+    );
+}
+
+#[tokio::test]
+async fn a_closed_store_fails_verifications_of_what_is_not_loaded_and_every_command() {
+    let stage = Stage::new().await;
+    let opened = open(&stage.store, stage.root()).await.unwrap().authority;
+    let call = stage.call::<CreateToken>("adam").await;
+    let secret = stage.secret("adam");
+    stage.authority.close().await;
+    assert_eq!(
+        failure(&opened, &secret, stage.time()).await,
+        Reason::StoreUnavailable
+    );
+    let refused = stage
+        .authority
+        .perform(&call, &create_token("jane"), stage.now())
+        .await;
+    assert_eq!(refused.unwrap_err().reason, Reason::StoreUnavailable);
+}
+
+// === room ===
+
+/// A creation whose record is as large as it may be: the number of its longest permissions, and the largest description.
+async fn largest(stage: &Stage) -> Token {
+    let texts: Vec<String> = (0..50)
+        .map(|i| format!("r{i:02}:{}", "a".repeat(60)))
+        .collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    for length in (0..1024).rev() {
+        let create = CreateToken {
+            permissions: granted(&texts),
+            description: "d".repeat(length),
+            ..create_token("jane")
+        };
+        if let Ok(done) = stage.perform("adam", &create).await {
+            assert!(
+                length < 1023,
+                "the record must be full for this to tell anything"
+            );
+            return done.answer.unwrap().value;
+        }
+    }
+    panic!("none is small enough");
+}
+
+#[tokio::test]
+async fn the_largest_token_can_be_suspended_and_revoked_with_the_longest_comment() {
+    let stage = Stage::new().await;
+    let token = largest(&stage).await;
+    let long = "c".repeat(1024);
+    stage
+        .done(
+            "adam",
+            &SuspendToken {
+                reason: long.clone(),
+                ..suspend(token.id)
+            },
+        )
+        .await;
+    stage
+        .done(
+            "adam",
+            &RevokeToken {
+                comment: long.clone(),
+                ..revoke(token.id)
+            },
+        )
+        .await;
+    let kept: Token = stage.stored(keyspace::token(token.id)).await.unwrap();
+    assert!(kept.suspension.is_some() && kept.revocation.is_some());
+}
+
+#[tokio::test]
+async fn no_update_fills_the_room_that_a_revocation_needs() {
+    let stage = Stage::new().await;
+    let token = largest(&stage).await;
+    let larger = UpdateToken {
+        display_name: Some("n".repeat(128)),
+        ..update_token(token.id)
+    };
+    assert_eq!(stage.refusal("adam", &larger).await, Reason::InvalidFields);
+    stage.done("adam", &revoke(token.id)).await;
+}

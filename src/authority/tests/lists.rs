@@ -1,1 +1,404 @@
-//! lists
+//! Lists, their pages, and the audit log.
+
+use super::lifecycle::{a_year, extend, resume, revoke, suspend, update_token};
+use super::samples::name;
+use super::stage::{
+    Stage, create_library, create_token, create_user, create_user_type, update_library, update_user,
+};
+use crate::authority::Caller;
+use crate::authority::change::UpdateToken;
+use crate::authority::error::{Error, Reason};
+use crate::authority::judge::Verdict;
+use crate::authority::libraries::UpdateLibrary;
+use crate::authority::list::{PageRequest, TokenFilter, TokenState};
+use crate::authority::permission::Reserved;
+use crate::authority::secret::TokenId;
+use crate::authority::users::{DeleteUser, UpdateUser};
+
+fn all() -> TokenFilter {
+    TokenFilter {
+        library: name("acme"),
+        user: None,
+        show_revoked: false,
+    }
+}
+
+fn page(size: i32, token: &str) -> PageRequest {
+    PageRequest {
+        size,
+        token: token.to_owned(),
+    }
+}
+
+async fn caller(stage: &Stage, user: &str) -> Caller {
+    stage
+        .authenticate(user, Reserved::TokensAdmin)
+        .await
+        .unwrap()
+}
+
+async fn list(
+    stage: &Stage,
+    user: &str,
+    filter: &TokenFilter,
+    page: PageRequest,
+) -> Result<(Vec<TokenId>, String), Error> {
+    let caller = caller(stage, user).await;
+    let listed = stage
+        .authority
+        .list_tokens(&caller, filter, &page, stage.time())
+        .await?;
+    Ok((
+        listed.items.iter().map(|t| t.value.id).collect(),
+        listed.next,
+    ))
+}
+
+#[tokio::test]
+async fn pages_follow_each_other_without_gap_or_repeat() {
+    let stage = Stage::new().await;
+    for _ in 0..7 {
+        stage.later(1);
+        stage.token().await;
+    }
+    let (whole, next) = list(&stage, "adam", &all(), page(0, "")).await.unwrap();
+    assert_eq!((whole.len(), next.as_str()), (10, ""));
+    for size in [1, 3, 5, 10] {
+        let (mut seen, mut next) = (Vec::new(), String::new());
+        loop {
+            let (ids, after) = list(&stage, "adam", &all(), page(size, &next))
+                .await
+                .unwrap();
+            assert!(ids.len() <= usize::try_from(size).unwrap());
+            seen.extend(ids);
+            next = after;
+            if next.is_empty() {
+                break;
+            }
+        }
+        assert_eq!(seen, whole, "{size}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_goes_on_after_a_token_that_was_revoked_or_made_meanwhile() {
+    let stage = Stage::new().await;
+    let (whole, _) = list(&stage, "adam", &all(), page(0, "")).await.unwrap();
+    let (first, next) = list(&stage, "root", &all(), page(1, "")).await.unwrap();
+    stage.done("root", &revoke(first[0])).await;
+    stage.later(1);
+    stage.done("root", &create_token("jane")).await;
+    let (rest, _) = list(&stage, "root", &all(), page(9, &next)).await.unwrap();
+    assert_eq!(rest, whole[1..]);
+}
+
+#[tokio::test]
+async fn page_sizes_are_clamped() {
+    let stage = Stage::new().await;
+    for _ in 0..60 {
+        stage.token().await;
+    }
+    for (size, length) in [(0, 50), (-1, 50), (i32::MIN, 50), (7, 7), (i32::MAX, 63)] {
+        let (ids, _) = list(&stage, "adam", &all(), page(size, "")).await.unwrap();
+        assert_eq!(ids.len(), length, "{size}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_token_is_good_for_its_caller_its_filter_and_its_list_alone() {
+    let stage = Stage::new().await;
+    let (_, next) = list(&stage, "adam", &all(), page(1, "")).await.unwrap();
+    list(&stage, "adam", &all(), page(1, &next)).await.unwrap();
+    let refused = async |user: &str, filter: TokenFilter, token: &str| {
+        let error = list(&stage, user, &filter, page(1, token))
+            .await
+            .unwrap_err();
+        assert_eq!(
+            error.reason,
+            Reason::InvalidFields,
+            "{user} {filter:?} {token}"
+        );
+    };
+    refused("tom", all(), &next).await;
+    refused("root", all(), &next).await;
+    refused(
+        "adam",
+        TokenFilter {
+            show_revoked: true,
+            ..all()
+        },
+        &next,
+    )
+    .await;
+    refused(
+        "adam",
+        TokenFilter {
+            user: Some(name("adam")),
+            ..all()
+        },
+        &next,
+    )
+    .await;
+    for i in 0..next.len() {
+        let mut tampered = next.clone().into_bytes();
+        tampered[i] = if tampered[i] == b'0' { b'1' } else { b'0' };
+        refused("adam", all(), &String::from_utf8(tampered).unwrap()).await;
+    }
+    for bad in [
+        "0",
+        "zz",
+        "é",
+        &next[2..],
+        &next[..next.len() - 2],
+        &format!("{next}00"),
+        &"0".repeat(5000),
+    ] {
+        refused("adam", all(), bad).await;
+    }
+    let caller = caller(&stage, "adam").await;
+    let elsewhere = stage
+        .authority
+        .list_users(&caller, &name("acme"), &page(1, &next), stage.time())
+        .await;
+    assert_eq!(elsewhere.unwrap_err().reason, Reason::InvalidFields);
+    let users = stage
+        .authority
+        .list_users(&caller, &name("acme"), &page(1, ""), stage.time())
+        .await
+        .unwrap();
+    let types = stage
+        .authority
+        .list_user_types(&caller, &name("acme"), &page(1, &users.next), stage.time())
+        .await;
+    assert_eq!(types.unwrap_err().reason, Reason::InvalidFields);
+}
+
+#[tokio::test]
+async fn lists_hide_revoked_tokens_unless_asked_and_filter_by_user() {
+    let stage = Stage::new().await;
+    let (id, _) = stage.token().await;
+    let jane = TokenFilter {
+        user: Some(name("jane")),
+        ..all()
+    };
+    assert_eq!(
+        list(&stage, "adam", &jane, page(0, "")).await.unwrap().0,
+        [id]
+    );
+    stage.done("adam", &revoke(id)).await;
+    assert_eq!(
+        list(&stage, "adam", &jane, page(0, "")).await.unwrap().0,
+        []
+    );
+    let shown = TokenFilter {
+        show_revoked: true,
+        ..jane
+    };
+    assert_eq!(
+        list(&stage, "adam", &shown, page(0, "")).await.unwrap().0,
+        [id]
+    );
+    let nobody = TokenFilter {
+        user: Some(name("nobody")),
+        ..all()
+    };
+    assert_eq!(
+        list(&stage, "adam", &nobody, page(0, ""))
+            .await
+            .unwrap_err()
+            .reason,
+        Reason::NotFound
+    );
+}
+
+#[tokio::test]
+async fn everybody_but_operators_lists_the_own_library_alone() {
+    let stage = Stage::new().await;
+    stage.done("root", &create_library("globex")).await;
+    let listed = async |user: &str| -> Vec<String> {
+        let caller = caller(&stage, user).await;
+        let page = stage
+            .authority
+            .list_libraries(&caller, &page(0, ""), stage.time())
+            .await
+            .unwrap();
+        page.items
+            .iter()
+            .map(|l| l.value.library.to_string())
+            .collect()
+    };
+    assert_eq!(listed("adam").await, ["acme"]);
+    assert_eq!(listed("root").await, ["acme", "globex", "system"]);
+}
+
+#[tokio::test]
+async fn a_list_tells_the_state_of_each_token() {
+    let stage = Stage::new().await;
+    let (id, _) = stage.token().await;
+    let shown = async || {
+        let caller = caller(&stage, "adam").await;
+        let token = stage
+            .authority
+            .get_token(&caller, id, stage.time())
+            .await
+            .unwrap()
+            .value;
+        stage.authority.token_state(&token, stage.time()).unwrap()
+    };
+    assert_eq!(shown().await, TokenState::Active);
+    stage.done("adam", &suspend(id)).await;
+    assert_eq!(shown().await, TokenState::Suspended);
+    stage.done("adam", &resume(id)).await;
+    let gone = DeleteUser {
+        library: name("acme"),
+        user: name("jane"),
+        etag: String::new(),
+    };
+    stage.done("adam", &gone).await;
+    assert_eq!(shown().await, TokenState::OwnerDeleted);
+    stage.done("adam", &create_user("jane", &["clerk"])).await;
+    assert_eq!(
+        shown().await,
+        TokenState::OwnerDeleted,
+        "the one of the same name is another"
+    );
+    stage.done("adam", &revoke(id)).await;
+    assert_eq!(shown().await, TokenState::Revoked);
+}
+
+// === the audit log ===
+
+#[tokio::test]
+async fn every_change_leaves_exactly_one_event_and_what_changes_nothing_leaves_none() {
+    let stage = Stage::new().await;
+    let (id, _) = stage.token().await;
+    let mut events = stage.log("acme").await.len();
+    macro_rules! leaves {
+        ($count:literal, $command:expr) => {
+            let command = $command;
+            let _ = stage.perform("adam", &command).await;
+            let log = stage.log("acme").await;
+            assert_eq!(log.len(), events + $count, "{command:?}");
+            events = log.len();
+        };
+    }
+    leaves!(1, create_token("jane"));
+    leaves!(0, create_token("nobody"));
+    leaves!(1, suspend(id));
+    leaves!(0, suspend(id));
+    leaves!(1, resume(id));
+    leaves!(0, resume(id));
+    leaves!(1, extend(id, a_year()));
+    leaves!(0, extend(id, a_year()));
+    leaves!(0, update_token(id));
+    leaves!(
+        0,
+        UpdateToken {
+            display_name: Some("a token".to_owned()),
+            ..update_token(id)
+        }
+    );
+    leaves!(
+        1,
+        UpdateToken {
+            display_name: Some("other".to_owned()),
+            ..update_token(id)
+        }
+    );
+    leaves!(1, revoke(id));
+    leaves!(0, revoke(id));
+    leaves!(1, create_user("mary", &["clerk"]));
+    leaves!(0, create_user("mary", &["clerk"]));
+    leaves!(0, update_user("mary"));
+    leaves!(
+        0,
+        UpdateUser {
+            assignments: Some(super::samples::assignments(&["clerk"])),
+            ..update_user("mary")
+        }
+    );
+    leaves!(
+        1,
+        UpdateUser {
+            email: Some("m@example.com".to_owned()),
+            ..update_user("mary")
+        }
+    );
+    leaves!(1, create_user_type("made", &[]));
+    leaves!(0, update_library("acme"));
+    leaves!(
+        1,
+        UpdateLibrary {
+            display_name: Some("Acme".to_owned()),
+            ..update_library("acme")
+        }
+    );
+    assert!(events > 0);
+}
+
+#[tokio::test]
+async fn an_event_tells_who_did_what_to_whom() {
+    let stage = Stage::new().await;
+    let (id, _) = stage.token().await;
+    stage.done("tom", &revoke(id)).await;
+    let caller = caller(&stage, "adam").await;
+    let page = stage
+        .authority
+        .list_audit_events(&caller, &name("acme"), &page(1, ""), stage.time())
+        .await
+        .unwrap();
+    let event = &page.items[0].value;
+    let tom = stage
+        .authenticate("tom", Reserved::TokensAdmin)
+        .await
+        .unwrap()
+        .token_id
+        .to_string();
+    assert_eq!(
+        (
+            event.action.as_str(),
+            event.actor.as_str(),
+            event.user.as_str()
+        ),
+        ("token.revoke", "acme/tom", "jane")
+    );
+    assert_eq!(
+        (&event.actor_token_id, event.token_id.as_str()),
+        (&tom, id.to_string().as_str())
+    );
+    assert_eq!(
+        (
+            event.comment.as_str(),
+            event.call_id.as_str(),
+            event.library.as_str()
+        ),
+        ("leaked", "call-1", "acme")
+    );
+    assert_eq!(event.time, stage.time());
+}
+
+#[tokio::test]
+async fn etags_are_those_of_the_last_change_and_stale_ones_change_nothing() {
+    let stage = Stage::new().await;
+    let done = stage.done("adam", &create_token("jane")).await;
+    let secret = done.secret.unwrap().expose().to_owned();
+    let token = done.answer.unwrap();
+    let etag = stage.authority.revision_text(token.revision);
+    let named = |text: &str| UpdateToken {
+        display_name: Some(text.to_owned()),
+        etag: etag.clone(),
+        ..update_token(token.value.id)
+    };
+    stage.done("adam", &named("a token")).await;
+    stage.done("adam", &named("first")).await;
+    assert_eq!(
+        stage.refusal("adam", &named("second")).await,
+        Reason::EtagMismatch
+    );
+    let nonsense = UpdateToken {
+        etag: "x".to_owned(),
+        ..update_token(token.value.id)
+    };
+    assert_eq!(stage.refusal("adam", &nonsense).await, Reason::EtagMismatch);
+    assert_eq!(stage.verdict(&secret).await, Verdict::Valid);
+}

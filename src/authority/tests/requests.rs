@@ -205,8 +205,8 @@ async fn a_repeat_with_the_etag_that_the_first_made_stale_is_answered() {
     let first = stage.request("adam", 1, 1, &resume).await.unwrap();
     let again = stage.request("adam", 1, 1, &resume).await.unwrap();
     assert_eq!(again.answer, first.answer);
-    let stale = stage.request("adam", 2, 1, &resume).await.unwrap_err();
-    assert_eq!(stale.reason, Reason::EtagMismatch);
+    let refused = stage.request("adam", 2, 1, &resume).await.unwrap_err();
+    assert_eq!(refused.reason, Reason::EtagMismatch);
 }
 
 #[tokio::test]

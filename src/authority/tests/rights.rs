@@ -394,13 +394,13 @@ async fn a_foreign_token_is_the_same_as_an_unknown_one_to_the_byte() {
     };
     assert_eq!(shown(foreign).await, shown(unknown).await);
     assert_eq!(shown(foreign).await.reason, Reason::NotFound);
-    let stale = |id| UpdateToken {
+    let outdated = |id| UpdateToken {
         etag: "stale".to_owned(),
         ..update_token(id)
     };
     assert_eq!(
-        refusals(&stage, foreign, stale).await,
-        refusals(&stage, unknown, stale).await
+        refusals(&stage, foreign, outdated).await,
+        refusals(&stage, unknown, outdated).await
     );
 }
 
@@ -408,7 +408,7 @@ async fn a_foreign_token_is_the_same_as_an_unknown_one_to_the_byte() {
 async fn refusals(
     stage: &Stage,
     id: TokenId,
-    stale: impl Fn(TokenId) -> UpdateToken,
+    outdated: impl Fn(TokenId) -> UpdateToken,
 ) -> Vec<Error> {
     let errors = vec![
         stage.perform("adam", &suspend(id)).await.unwrap_err(),
@@ -419,7 +419,7 @@ async fn refusals(
             .await
             .unwrap_err(),
         stage.perform("adam", &update_token(id)).await.unwrap_err(),
-        stage.perform("adam", &stale(id)).await.unwrap_err(),
+        stage.perform("adam", &outdated(id)).await.unwrap_err(),
     ];
     assert!(errors.iter().all(|error| error.reason == Reason::NotFound));
     errors
