@@ -1,8 +1,13 @@
 //! The authority over an engine in memory, told as stories.
 
+mod audit;
+mod boundaries;
+mod commands;
+mod damage;
 mod directory;
 mod keeping;
 mod lifecycle;
+mod lifetimes;
 mod lists;
 mod races;
 mod requests;

@@ -1,3 +1,5 @@
+mod directory;
+
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;

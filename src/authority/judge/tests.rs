@@ -1,5 +1,6 @@
 //! A record that is good for its demand in every respect, and what spoils it: each verdict alone, and each two in their order.
 
+mod dice;
 mod naive;
 mod order;
 

@@ -1,9 +1,10 @@
 //! Libraries, user types and users: what may end, and what stays dead.
 
-use super::samples::{assignments, granted, name};
-use super::stage::{
-    Stage, create_library, create_token, create_user, create_user_type, update_library, update_user,
+use super::commands::{
+    create_library, create_token, create_user, create_user_type, update_library, update_user,
 };
+use super::samples::{assignments, granted, name};
+use super::stage::Stage;
 use crate::authority::directory::UserKind;
 use crate::authority::error::Reason;
 use crate::authority::issue::CreateToken;

@@ -1,19 +1,15 @@
 //! Lists, their pages, and the audit log.
 
-use super::lifecycle::{a_year, extend, resume, revoke, suspend, update_token};
+use super::commands::{create_library, create_token, create_user};
+use super::lifecycle::{resume, revoke, suspend};
 use super::samples::name;
-use super::stage::{
-    Stage, create_library, create_token, create_user, create_user_type, update_library, update_user,
-};
+use super::stage::Stage;
 use crate::authority::Caller;
-use crate::authority::change::UpdateToken;
 use crate::authority::error::{Error, Reason};
-use crate::authority::judge::Verdict;
-use crate::authority::libraries::UpdateLibrary;
 use crate::authority::list::{PageRequest, TokenFilter, TokenState};
 use crate::authority::permission::Reserved;
 use crate::authority::secret::TokenId;
-use crate::authority::users::{DeleteUser, UpdateUser};
+use crate::authority::users::DeleteUser;
 
 fn all() -> TokenFilter {
     TokenFilter {
@@ -264,141 +260,4 @@ async fn a_list_tells_the_state_of_each_token() {
     );
     stage.done("adam", &revoke(id)).await;
     assert_eq!(shown().await, TokenState::Revoked);
-}
-
-// === the audit log ===
-
-#[tokio::test]
-async fn every_change_leaves_exactly_one_event_and_what_changes_nothing_leaves_none() {
-    let stage = Stage::new().await;
-    let (id, _) = stage.token().await;
-    let mut events = stage.log("acme").await.len();
-    macro_rules! leaves {
-        ($count:literal, $command:expr) => {
-            let command = $command;
-            let _ = stage.perform("adam", &command).await;
-            let log = stage.log("acme").await;
-            assert_eq!(log.len(), events + $count, "{command:?}");
-            events = log.len();
-        };
-    }
-    leaves!(1, create_token("jane"));
-    leaves!(0, create_token("nobody"));
-    leaves!(1, suspend(id));
-    leaves!(0, suspend(id));
-    leaves!(1, resume(id));
-    leaves!(0, resume(id));
-    leaves!(1, extend(id, a_year()));
-    leaves!(0, extend(id, a_year()));
-    leaves!(0, update_token(id));
-    leaves!(
-        0,
-        UpdateToken {
-            display_name: Some("a token".to_owned()),
-            ..update_token(id)
-        }
-    );
-    leaves!(
-        1,
-        UpdateToken {
-            display_name: Some("other".to_owned()),
-            ..update_token(id)
-        }
-    );
-    leaves!(1, revoke(id));
-    leaves!(0, revoke(id));
-    leaves!(1, create_user("mary", &["clerk"]));
-    leaves!(0, create_user("mary", &["clerk"]));
-    leaves!(0, update_user("mary"));
-    leaves!(
-        0,
-        UpdateUser {
-            assignments: Some(super::samples::assignments(&["clerk"])),
-            ..update_user("mary")
-        }
-    );
-    leaves!(
-        1,
-        UpdateUser {
-            email: Some("m@example.com".to_owned()),
-            ..update_user("mary")
-        }
-    );
-    leaves!(1, create_user_type("made", &[]));
-    leaves!(0, update_library("acme"));
-    leaves!(
-        1,
-        UpdateLibrary {
-            display_name: Some("Acme".to_owned()),
-            ..update_library("acme")
-        }
-    );
-    assert!(events > 0);
-}
-
-#[tokio::test]
-async fn an_event_tells_who_did_what_to_whom() {
-    let stage = Stage::new().await;
-    let (id, _) = stage.token().await;
-    stage.done("tom", &revoke(id)).await;
-    let caller = caller(&stage, "adam").await;
-    let page = stage
-        .authority
-        .list_audit_events(&caller, &name("acme"), &page(1, ""), stage.time())
-        .await
-        .unwrap();
-    let event = &page.items[0].value;
-    let tom = stage
-        .authenticate("tom", Reserved::TokensAdmin)
-        .await
-        .unwrap()
-        .token_id
-        .to_string();
-    assert_eq!(
-        (
-            event.action.as_str(),
-            event.actor.as_str(),
-            event.user.as_str()
-        ),
-        ("token.revoke", "acme/tom", "jane")
-    );
-    assert_eq!(
-        (&event.actor_token_id, event.token_id.as_str()),
-        (&tom, id.to_string().as_str())
-    );
-    assert_eq!(
-        (
-            event.comment.as_str(),
-            event.call_id.as_str(),
-            event.library.as_str()
-        ),
-        ("leaked", "call-1", "acme")
-    );
-    assert_eq!(event.time, stage.time());
-}
-
-#[tokio::test]
-async fn etags_are_those_of_the_last_change_and_stale_ones_change_nothing() {
-    let stage = Stage::new().await;
-    let done = stage.done("adam", &create_token("jane")).await;
-    let secret = done.secret.unwrap().expose().to_owned();
-    let token = done.answer.unwrap();
-    let etag = stage.authority.revision_text(token.revision);
-    let named = |text: &str| UpdateToken {
-        display_name: Some(text.to_owned()),
-        etag: etag.clone(),
-        ..update_token(token.value.id)
-    };
-    stage.done("adam", &named("a token")).await;
-    stage.done("adam", &named("first")).await;
-    assert_eq!(
-        stage.refusal("adam", &named("second")).await,
-        Reason::EtagMismatch
-    );
-    let nonsense = UpdateToken {
-        etag: "x".to_owned(),
-        ..update_token(token.value.id)
-    };
-    assert_eq!(stage.refusal("adam", &nonsense).await, Reason::EtagMismatch);
-    assert_eq!(stage.verdict(&secret).await, Verdict::Valid);
 }

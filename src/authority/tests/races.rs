@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::commands::{create_token, create_user, update_library, update_user};
 use super::lifecycle::{resume, revoke, suspend, update_token};
 use super::samples::{assignments, granted, name};
 use super::stage::{Stage, create_token, create_user, update_library, update_user};
@@ -228,7 +229,7 @@ async fn after_three_retries_it_gives_up_and_has_done_nothing() {
 async fn a_user_type_that_is_deleted_while_it_is_assigned_stays_or_is_not_assigned() {
     let stage = Arc::new(Stage::new().await);
     stage
-        .done("root", &super::stage::create_user_type("spare", &[]))
+        .done("root", &super::commands::create_user_type("spare", &[]))
         .await;
     let assign = UpdateUser {
         assignments: Some(assignments(&["clerk", "spare"])),
@@ -238,7 +239,7 @@ async fn a_user_type_that_is_deleted_while_it_is_assigned_stays_or_is_not_assign
     assert_eq!(stage.refusal("adam", &assign).await, Reason::InvalidFields);
 
     stage
-        .done("root", &super::stage::create_user_type("spare", &[]))
+        .done("root", &super::commands::create_user_type("spare", &[]))
         .await;
     meanwhile(&stage, assign);
     assert_eq!(

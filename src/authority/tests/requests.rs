@@ -1,8 +1,9 @@
 //! Repeats of a request.
 
+use super::commands::{create_token, create_user, update_user};
 use super::lifecycle::{extend, revoke};
 use super::samples::{assignments, granted};
-use super::stage::{DAY, MINUTE, Stage, create_token, create_user, update_user};
+use super::stage::{DAY, MINUTE, Stage};
 use crate::authority::error::Reason;
 use crate::authority::issue::CreateToken;
 use crate::authority::judge::Verdict;

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 
-use super::samples::{address, assignments, at, granted, lifetime, name};
+use super::commands::{create_library, create_token, create_user, create_user_type};
+use super::samples::{address, at, granted, name};
 use crate::authority::caller::Caller;
-use crate::authority::directory::UserKind;
 use crate::authority::error::{Error, Reason};
 use crate::authority::index::Index;
 use crate::authority::issue::CreateToken;
@@ -278,9 +278,10 @@ impl Stage {
 
     /// A call of this user, with the right that the command's RPC demands.
     pub(super) async fn call<C: Command>(&self, user: &str) -> Call {
-        let right = match C::ACTION.starts_with("token.") {
-            true => Reserved::TokensAdmin,
-            false => Reserved::DirectoryAdmin,
+        let right = if C::ACTION.starts_with("token.") {
+            Reserved::TokensAdmin
+        } else {
+            Reserved::DirectoryAdmin
         };
         Call {
             caller: self.authenticate(user, right).await.unwrap(),
@@ -402,87 +403,5 @@ impl Stage {
     pub(super) async fn stored<T: Stored>(&self, key: Key) -> Option<T> {
         let found = self.authority.fetch::<T>(key).await.unwrap();
         found.map(|found| found.value)
-    }
-}
-
-// === commands ===
-
-pub(super) fn create_library(of: &str) -> CreateLibrary {
-    CreateLibrary {
-        library: name(of),
-        display_name: String::new(),
-        tenant_id: String::new(),
-        tokens_enabled: true,
-        default_lifetime: lifetime("12mo"),
-        suggested_lifetime: lifetime("12mo"),
-        max_lifetime: lifetime("24mo"),
-        contact_apis: Vec::new(),
-        allowed_cidrs: Vec::new(),
-    }
-}
-
-pub(super) fn update_library(of: &str) -> UpdateLibrary {
-    UpdateLibrary {
-        library: name(of),
-        display_name: None,
-        tenant_id: None,
-        disabled: None,
-        tokens_enabled: None,
-        default_lifetime: None,
-        suggested_lifetime: None,
-        max_lifetime: None,
-        contact_apis: None,
-        allowed_cidrs: None,
-        etag: String::new(),
-    }
-}
-
-pub(super) fn create_user_type(of: &str, permissions: &[&str]) -> CreateUserType {
-    CreateUserType {
-        library: name("acme"),
-        user_type: name(of),
-        permissions: granted(permissions),
-    }
-}
-
-pub(super) fn create_user(of: &str, assigned: &[&str]) -> CreateUser {
-    CreateUser {
-        library: name("acme"),
-        user: name(of),
-        display_name: String::new(),
-        email: String::new(),
-        kind: UserKind::Standard,
-        assignments: assignments(assigned),
-        data_owner: String::new(),
-    }
-}
-
-pub(super) fn update_user(of: &str) -> UpdateUser {
-    UpdateUser {
-        library: name("acme"),
-        user: name(of),
-        display_name: None,
-        email: None,
-        disabled: None,
-        assignments: None,
-        data_owner: None,
-        etag: String::new(),
-    }
-}
-
-pub(super) fn create_token(user: &str) -> CreateToken {
-    CreateToken {
-        library: name("acme"),
-        user: name(user),
-        display_name: "a token".to_owned(),
-        description: String::new(),
-        until: None,
-        not_before: None,
-        suspended: false,
-        pin: None,
-        access_right: None,
-        permissions: PermissionSet::default(),
-        apis: Vec::new(),
-        allowed_cidrs: Vec::new(),
     }
 }

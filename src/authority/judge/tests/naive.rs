@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
+use super::dice::Dice;
 use super::order::rank;
 use super::*;
 use crate::authority::token::AccessRight;
@@ -16,42 +17,46 @@ const CASES: u32 = 25_000;
 
 /// A record and a demand, in plain texts. An empty department or an empty text stands for none.
 #[derive(Debug, Clone)]
-struct Plain {
-    revoked: bool,
-    suspended: bool,
-    not_before: i64,
-    expire_time: i64,
-    now: i64,
-    library: &'static str,
-    library_state: &'static str,
-    library_networks: Vec<&'static str>,
-    user_state: &'static str,
-    user_kind: &'static str,
-    assigned: Vec<(&'static str, &'static str)>,
-    types: BTreeMap<&'static str, Vec<&'static str>>,
-    pin: Option<(&'static str, &'static str)>,
-    right: &'static str,
-    listed: Vec<&'static str>,
-    apis: Vec<&'static str>,
-    networks: Vec<&'static str>,
-    wanted_library: &'static str,
-    wanted: Vec<&'static str>,
-    wanted_department: &'static str,
-    wanted_api: &'static str,
-    wanted_owner: &'static str,
-    ip: &'static str,
-    promises_owner: bool,
-    promises_department: bool,
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one for each thing that is so or not"
+)]
+pub(super) struct Plain {
+    pub(super) revoked: bool,
+    pub(super) suspended: bool,
+    pub(super) not_before: i64,
+    pub(super) expire_time: i64,
+    pub(super) now: i64,
+    pub(super) library: &'static str,
+    pub(super) library_state: &'static str,
+    pub(super) library_networks: Vec<&'static str>,
+    pub(super) user_state: &'static str,
+    pub(super) user_kind: &'static str,
+    pub(super) assigned: Vec<(&'static str, &'static str)>,
+    pub(super) types: BTreeMap<&'static str, Vec<&'static str>>,
+    pub(super) pin: Option<(&'static str, &'static str)>,
+    pub(super) right: &'static str,
+    pub(super) listed: Vec<&'static str>,
+    pub(super) apis: Vec<&'static str>,
+    pub(super) networks: Vec<&'static str>,
+    pub(super) wanted_library: &'static str,
+    pub(super) wanted: Vec<&'static str>,
+    pub(super) wanted_department: &'static str,
+    pub(super) wanted_api: &'static str,
+    pub(super) wanted_owner: &'static str,
+    pub(super) ip: &'static str,
+    pub(super) promises_owner: bool,
+    pub(super) promises_department: bool,
 }
 
-const OWNER: &str = "initech";
-const NETWORKS: [(&str, &[&str]); 4] = [
+pub(super) const OWNER: &str = "initech";
+pub(super) const NETWORKS: [(&str, &[&str]); 4] = [
     ("10.0.0.0/8", &["10.0.0.5", "::ffff:10.0.0.5"]),
     ("10.0.0.5", &["10.0.0.5", "::ffff:10.0.0.5"]),
     ("2001:db8::/32", &["2001:db8::1"]),
     ("192.0.2.0/24", &[]),
 ];
-const PATTERNS: [&str; 12] = [
+pub(super) const PATTERNS: [&str; 12] = [
     "*:*",
     "orders:*",
     "orders:*",
@@ -65,7 +70,7 @@ const PATTERNS: [&str; 12] = [
     "directory:read",
     "directory:admin",
 ];
-const WANTED: [&str; 11] = [
+pub(super) const WANTED: [&str; 11] = [
     "orders:read",
     "orders:read",
     "orders:write",
@@ -252,89 +257,7 @@ impl From<&Plain> for Case {
     }
 }
 
-// === random cases ===
-
-/// Random bytes that are spent on choices. Zeros, to which failures shrink, choose what comes first.
-struct Dice(Vec<u8>);
-
-impl Dice {
-    fn roll(&mut self) -> usize {
-        usize::from(self.0.pop().unwrap_or(0))
-    }
-
-    fn one<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.roll() % of.len()]
-    }
-
-    /// The first, but rarely another.
-    fn mostly<T: Copy>(&mut self, of: &[T]) -> T {
-        let roll = self.roll();
-        if roll < 240 {
-            of[0]
-        } else {
-            of[roll % of.len()]
-        }
-    }
-
-    fn some<T: Copy>(&mut self, of: &[T], most: usize) -> Vec<T> {
-        let count = self.roll() % (most + 1);
-        (0..count).map(|_| self.one(of)).collect()
-    }
-
-    fn case(&mut self) -> Plain {
-        const PAIRS: [(&str, &str); 5] = [
-            ("", "a"),
-            ("north", "a"),
-            ("north", "b"),
-            ("south", "b"),
-            ("", "c"),
-        ];
-        let departments = ["north", "", "south", "west"];
-        let apis = ["orders", "", "stock", "bills"];
-        Plain {
-            revoked: self.mostly(&[false, true]),
-            suspended: self.mostly(&[false, true]),
-            not_before: self.mostly(&[0, 100, 101, i64::MAX]),
-            expire_time: self.mostly(&[200, 101, 100, 0, i64::MIN]),
-            now: self.mostly(&[100, 0, 200, i64::MAX]),
-            library: self.one(&["acme", "acme", "system"]),
-            library_state: self.mostly(&["ACTIVE", "DISABLED", "DELETED"]),
-            library_networks: match self.roll() % 4 {
-                0 => self.some(&NETWORKS.map(|(network, _)| network), 2),
-                _ => Vec::new(),
-            },
-            user_state: self.mostly(&["ACTIVE", "DISABLED", "DELETED"]),
-            user_kind: self.one(&["STANDARD", "API_ONLY", "CONTACT"]),
-            assigned: self.some(&PAIRS, 3),
-            types: ["a", "b", "c"].map(|t| (t, self.some(&PATTERNS, 3))).into(),
-            pin: self.one(&[None, None, Some(PAIRS[0]), Some(PAIRS[1]), Some(PAIRS[3])]),
-            right: self.one(&["FULL", "READ_ONLY", "CUSTOM"]),
-            listed: self.some(&PATTERNS, 3),
-            apis: self.some(
-                &apis.map(|api| if api.is_empty() { "orders" } else { api }),
-                2,
-            ),
-            networks: match self.roll() % 3 {
-                0 => self.some(&NETWORKS.map(|(network, _)| network), 2),
-                _ => Vec::new(),
-            },
-            wanted_library: self.one(&["", "acme", "acme", "system", "globex"]),
-            wanted: self.some(&WANTED, 2),
-            wanted_department: self.one(&departments),
-            wanted_api: self.one(&apis),
-            wanted_owner: self.one(&["", OWNER, OWNER, "globex"]),
-            ip: self.one(&[
-                "10.0.0.5",
-                "::ffff:10.0.0.5",
-                "2001:db8::1",
-                "203.0.113.9",
-                "",
-            ]),
-            promises_owner: self.one(&[false, true]),
-            promises_department: self.one(&[false, true]),
-        }
-    }
-}
+// === for all ===
 
 fn any_case() -> impl Strategy<Value = Plain> {
     prop::collection::vec(any::<u8>(), 64).prop_map(|bytes| Dice(bytes).case())

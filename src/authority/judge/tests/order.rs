@@ -11,7 +11,7 @@ const SPOILERS: [Spoiler; 35] = [
     (Verdict::Suspended, |c| c.token.suspended = true),
     (Verdict::NotYetValid, |c| c.token.not_before = Moment(101)),
     (Verdict::NotYetValid, |c| {
-        c.token.not_before = Moment(i64::MAX)
+        c.token.not_before = Moment(i64::MAX);
     }),
     (Verdict::Expired, |c| c.token.expire_time = Moment(100)),
     (Verdict::Expired, |c| c.token.expire_time = Moment(i64::MIN)),
@@ -24,48 +24,48 @@ const SPOILERS: [Spoiler; 35] = [
         }
     }),
     (Verdict::WrongLibrary, |c| {
-        c.demand.library = Some(name("other"))
+        c.demand.library = Some(name("other"));
     }),
     (Verdict::WrongLibrary, |c| {
-        c.demand.library = Some(name("system"))
+        c.demand.library = Some(name("system"));
     }),
     (Verdict::WrongLibrary, |c| {
-        c.demand.library = Some(name("acme2"))
+        c.demand.library = Some(name("acme2"));
     }),
     (Verdict::AssignmentRemoved, |c| {
-        c.grant.pin = Some(assignment("south/clerk"))
+        c.grant.pin = Some(assignment("south/clerk"));
     }),
     (Verdict::AssignmentRemoved, |c| {
-        c.grant.pin = Some(assignment("clerk"))
+        c.grant.pin = Some(assignment("clerk"));
     }),
     (Verdict::AssignmentRemoved, |c| {
-        c.grant.pin = Some(assignment("north/admin"))
+        c.grant.pin = Some(assignment("north/admin"));
     }),
     (Verdict::IpNotAllowed, |c| {
-        c.grant.allowed_cidrs = networks(&["198.51.100.0/24"])
+        c.grant.allowed_cidrs = networks(&["198.51.100.0/24"]);
     }),
     (Verdict::IpNotAllowed, |c| {
-        c.grant.allowed_cidrs = networks(&["192.0.2.8"])
+        c.grant.allowed_cidrs = networks(&["192.0.2.8"]);
     }),
     (Verdict::IpNotAllowed, |c| {
-        c.library().allowed_cidrs = networks(&["2001:db8::/32"])
+        c.library().allowed_cidrs = networks(&["2001:db8::/32"]);
     }),
     (Verdict::IpNotAllowed, |c| {
-        c.demand.client_ip = Some(address("192.0.3.7"))
+        c.demand.client_ip = Some(address("192.0.3.7"));
     }),
     (Verdict::IpNotAllowed, |c| c.demand.client_ip = None),
     (Verdict::IpNotAllowed, |c| {
-        c.demand.client_ip = Some(address("::c000:207"))
+        c.demand.client_ip = Some(address("::c000:207"));
     }),
     (Verdict::WrongApi, |c| c.demand.api = None),
     (Verdict::WrongApi, |c| c.demand.api = Some(name("invoices"))),
     (Verdict::WrongApi, |c| c.grant.apis = names(&["invoices"])),
     (Verdict::WrongDataOwner, |c| c.demand.data_owner = None),
     (Verdict::WrongDataOwner, |c| {
-        c.demand.data_owner = Some("globex".to_owned())
+        c.demand.data_owner = Some("globex".to_owned());
     }),
     (Verdict::WrongDataOwner, |c| {
-        c.demand.data_owner = Some(String::new())
+        c.demand.data_owner = Some(String::new());
     }),
     // A promise does not excuse a demand for somebody else's data.
     (Verdict::WrongDataOwner, |c| {
@@ -74,17 +74,17 @@ const SPOILERS: [Spoiler; 35] = [
     }),
     (Verdict::WrongDepartment, |c| c.demand.department = None),
     (Verdict::WrongDepartment, |c| {
-        c.demand.department = Some(name("south"))
+        c.demand.department = Some(name("south"));
     }),
     (Verdict::WrongDepartment, |c| {
         c.demand.department = Some(name("south"));
         c.demand.confines_department = true;
     }),
     (Verdict::MissingPermission, |c| {
-        c.demand.permissions.push(demanded("users:read"))
+        c.demand.permissions.push(demanded("users:read"));
     }),
     (Verdict::MissingPermission, |c| {
-        c.demand.permissions.push(demanded("tokens:verify"))
+        c.demand.permissions.push(demanded("tokens:verify"));
     }),
     (Verdict::MissingPermission, |c| c.clear("clerk")),
 ];

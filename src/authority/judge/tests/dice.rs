@@ -1,0 +1,85 @@
+//! Random records and demands.
+
+use super::naive::{NETWORKS, OWNER, PATTERNS, Plain, WANTED};
+
+/// Random bytes that are spent on choices. Zeros, to which failures shrink, choose what comes first.
+pub(super) struct Dice(pub(super) Vec<u8>);
+
+impl Dice {
+    fn roll(&mut self) -> usize {
+        usize::from(self.0.pop().unwrap_or(0))
+    }
+
+    fn one<T: Copy>(&mut self, of: &[T]) -> T {
+        of[self.roll() % of.len()]
+    }
+
+    /// The first, but rarely another.
+    fn mostly<T: Copy>(&mut self, of: &[T]) -> T {
+        let roll = self.roll();
+        if roll < 240 {
+            of[0]
+        } else {
+            of[roll % of.len()]
+        }
+    }
+
+    fn some<T: Copy>(&mut self, of: &[T], most: usize) -> Vec<T> {
+        let count = self.roll() % (most + 1);
+        (0..count).map(|_| self.one(of)).collect()
+    }
+
+    pub(super) fn case(&mut self) -> Plain {
+        const PAIRS: [(&str, &str); 5] = [
+            ("", "a"),
+            ("north", "a"),
+            ("north", "b"),
+            ("south", "b"),
+            ("", "c"),
+        ];
+        let departments = ["north", "", "south", "west"];
+        let apis = ["orders", "", "stock", "bills"];
+        Plain {
+            revoked: self.mostly(&[false, true]),
+            suspended: self.mostly(&[false, true]),
+            not_before: self.mostly(&[0, 100, 101, i64::MAX]),
+            expire_time: self.mostly(&[200, 101, 100, 0, i64::MIN]),
+            now: self.mostly(&[100, 0, 200, i64::MAX]),
+            library: self.one(&["acme", "acme", "system"]),
+            library_state: self.mostly(&["ACTIVE", "DISABLED", "DELETED"]),
+            library_networks: match self.roll() % 4 {
+                0 => self.some(&NETWORKS.map(|(network, _)| network), 2),
+                _ => Vec::new(),
+            },
+            user_state: self.mostly(&["ACTIVE", "DISABLED", "DELETED"]),
+            user_kind: self.one(&["STANDARD", "API_ONLY", "CONTACT"]),
+            assigned: self.some(&PAIRS, 3),
+            types: ["a", "b", "c"].map(|t| (t, self.some(&PATTERNS, 3))).into(),
+            pin: self.one(&[None, None, Some(PAIRS[0]), Some(PAIRS[1]), Some(PAIRS[3])]),
+            right: self.one(&["FULL", "READ_ONLY", "CUSTOM"]),
+            listed: self.some(&PATTERNS, 3),
+            apis: self.some(
+                &apis.map(|api| if api.is_empty() { "orders" } else { api }),
+                2,
+            ),
+            networks: match self.roll() % 3 {
+                0 => self.some(&NETWORKS.map(|(network, _)| network), 2),
+                _ => Vec::new(),
+            },
+            wanted_library: self.one(&["", "acme", "acme", "system", "globex"]),
+            wanted: self.some(&WANTED, 2),
+            wanted_department: self.one(&departments),
+            wanted_api: self.one(&apis),
+            wanted_owner: self.one(&["", OWNER, OWNER, "globex"]),
+            ip: self.one(&[
+                "10.0.0.5",
+                "::ffff:10.0.0.5",
+                "2001:db8::1",
+                "203.0.113.9",
+                "",
+            ]),
+            promises_owner: self.one(&[false, true]),
+            promises_department: self.one(&[false, true]),
+        }
+    }
+}
