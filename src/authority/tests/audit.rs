@@ -5,12 +5,12 @@ use super::lifecycle::{a_year, extend, resume, revoke, suspend, update_token};
 use super::samples::name;
 use super::stage::Stage;
 use crate::authority::Caller;
-use crate::authority::change::UpdateToken;
 use crate::authority::error::Reason;
 use crate::authority::judge::Verdict;
 use crate::authority::libraries::UpdateLibrary;
-use crate::authority::list::PageRequest;
+use crate::authority::page::PageRequest;
 use crate::authority::permission::Reserved;
+use crate::authority::update::UpdateToken;
 use crate::authority::users::UpdateUser;
 
 async fn caller(stage: &Stage, user: &str) -> Caller {

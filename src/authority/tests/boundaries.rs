@@ -5,11 +5,11 @@ use super::lifecycle::{a_year, extend, resume, revoke, suspend, update_token};
 use super::samples::name;
 use super::stage::Stage;
 use crate::authority::Scope;
-use crate::authority::change::UpdateToken;
 use crate::authority::error::{Error, Reason};
 use crate::authority::judge::Verdict;
 use crate::authority::permission::Reserved;
 use crate::authority::secret::TokenId;
+use crate::authority::update::UpdateToken;
 
 #[tokio::test]
 async fn naming_another_library_is_denied_whether_it_exists_or_not() {

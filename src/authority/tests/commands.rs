@@ -5,7 +5,8 @@ use crate::authority::directory::UserKind;
 use crate::authority::issue::CreateToken;
 use crate::authority::libraries::{CreateLibrary, UpdateLibrary};
 use crate::authority::permission::PermissionSet;
-use crate::authority::users::{CreateUser, CreateUserType, UpdateUser};
+use crate::authority::user_types::CreateUserType;
+use crate::authority::users::{CreateUser, UpdateUser};
 
 pub(super) fn create_library(of: &str) -> CreateLibrary {
     CreateLibrary {

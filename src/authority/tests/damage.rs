@@ -4,7 +4,7 @@ use super::commands::create_token;
 use super::lifecycle::{revoke, suspend, update_token};
 use super::samples::{granted, name};
 use super::stage::{Stage, open};
-use crate::authority::change::{RevokeToken, SuspendToken, UpdateToken};
+use crate::authority::change::{RevokeToken, SuspendToken};
 use crate::authority::error::Reason;
 use crate::authority::issue::CreateToken;
 use crate::authority::judge::{Demand, Verdict};
@@ -12,6 +12,7 @@ use crate::authority::keyspace;
 use crate::authority::moment::Moment;
 use crate::authority::secret::Secret;
 use crate::authority::token::Token;
+use crate::authority::update::UpdateToken;
 use crate::authority::{Authority, Scope};
 
 /// Why a token could not be judged.

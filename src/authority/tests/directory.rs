@@ -10,7 +10,8 @@ use crate::authority::error::Reason;
 use crate::authority::issue::CreateToken;
 use crate::authority::judge::Verdict;
 use crate::authority::libraries::{DeleteLibrary, UpdateLibrary};
-use crate::authority::users::{CreateUser, DeleteUser, DeleteUserType, UpdateUser, UpdateUserType};
+use crate::authority::user_types::{DeleteUserType, UpdateUserType};
+use crate::authority::users::{CreateUser, DeleteUser, UpdateUser};
 
 fn delete_library(of: &str) -> DeleteLibrary {
     DeleteLibrary {

@@ -4,12 +4,13 @@ use super::commands::{create_token, update_library};
 use super::lifecycle::{a_year, extend, revoke, suspend, update_token};
 use super::samples::{at, lifetime};
 use super::stage::{DAY, Stage};
-use crate::authority::change::{Extension, UpdateToken};
+use crate::authority::change::Extension;
 use crate::authority::error::Reason;
 use crate::authority::issue::CreateToken;
 use crate::authority::judge::Verdict;
 use crate::authority::libraries::UpdateLibrary;
 use crate::authority::moment::{Moment, Until};
+use crate::authority::update::UpdateToken;
 
 #[expect(clippy::unnecessary_wraps, reason = "it is what the field takes")]
 fn until(text: &str) -> Option<Until> {

@@ -6,9 +6,11 @@ use super::samples::name;
 use super::stage::Stage;
 use crate::authority::Caller;
 use crate::authority::error::{Error, Reason};
-use crate::authority::list::{PageRequest, TokenFilter, TokenState};
+use crate::authority::list::TokenFilter;
+use crate::authority::page::PageRequest;
 use crate::authority::permission::Reserved;
 use crate::authority::secret::TokenId;
+use crate::authority::state::TokenState;
 use crate::authority::users::DeleteUser;
 
 fn all() -> TokenFilter {

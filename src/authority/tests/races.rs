@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use super::commands::{create_token, create_user, update_library, update_user};
 use super::lifecycle::{resume, revoke, suspend, update_token};
 use super::samples::{assignments, granted, name};
-use super::stage::{Stage, create_token, create_user, update_library, update_user};
+use super::stage::Stage;
 use crate::authority::error::Reason;
 use crate::authority::judge::Verdict;
 use crate::authority::libraries::{DeleteLibrary, UpdateLibrary};

@@ -3,7 +3,10 @@
 use super::commands::{
     create_library, create_token, create_user, create_user_type, update_library, update_user,
 };
-use crate::authority::error::{Error, Reason};
+use super::lifecycle::update_token;
+use super::samples::{assignment, assignments, granted, name};
+use super::stage::Stage;
+use crate::authority::error::Reason;
 use crate::authority::issue::CreateToken;
 use crate::authority::libraries::UpdateLibrary;
 use crate::authority::permission::Reserved;

@@ -17,16 +17,13 @@ use crate::authority::issue::CreateToken;
 use crate::authority::judge::{Demand, Verdict};
 use crate::authority::keys::RootKey;
 use crate::authority::keyspace::Stored;
-use crate::authority::libraries::{CreateLibrary, UpdateLibrary};
 use crate::authority::moment::{Moment, Now};
 use crate::authority::page::PageRequest;
-use crate::authority::permission::{PermissionSet, Reserved};
+use crate::authority::permission::Reserved;
 use crate::authority::requests::RequestKey;
 use crate::authority::secret::TokenId;
 use crate::authority::token::Token;
 use crate::authority::transaction::{Call, Command, Done};
-use crate::authority::user_types::CreateUserType;
-use crate::authority::users::{CreateUser, UpdateUser};
 use crate::authority::{Authority, Opened, Scope, StartError};
 use crate::store::memory::MemoryStore;
 use crate::store::{

@@ -75,7 +75,7 @@ fn a_token_whose_record_cant_be_read_is_damaged_and_neither_known_nor_unknown() 
     followed.damage(&token(7, 100, 1, 2));
     followed.damage(&token(8, 100, 1, 2));
     assert_eq!((followed.find(7), followed.find(8)), ("damaged", "damaged"));
-    assert_eq!(followed.listed("acme"), []);
+    assert!(followed.listed("acme").is_empty());
     followed.put(&token(8, 100, 1, 2));
     assert_eq!(followed.find(8), "known");
 }
