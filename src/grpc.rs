@@ -44,25 +44,30 @@ fn asked<T>(request: Request<T>) -> Result<(Caller, T), Status> {
     Ok((caller, message))
 }
 
-/// The call of an RPC that changes something, and the message.
-fn asked_to_change<T: Message>(
+/// The call of an RPC that changes something, the message, and what `reach` says that the caller may: authorisation comes
+/// before validation.
+fn asked_to_change<T: Message, R>(
     request: Request<T>,
+    reach: impl FnOnce(&Caller, &T) -> Result<R, Error>,
     request_id: fn(&T) -> &str,
-) -> Result<(Call, T), Status> {
+) -> Result<(Call, T, R), Status> {
     let context = request.extensions().get::<CallContext>().copied();
     let context = context.ok_or_else(|| Error::new(Reason::Internal, "the call has no context"))?;
     let (caller, message) = asked(request)?;
+    let reached = reach(&caller, &message)?;
     let request = convert::request_id(request_id(&message))?.map(|id| {
         let mut payload_hash = [0; 32];
         payload_hash.copy_from_slice(digest(&SHA256, &message.encode_to_vec()).as_ref());
         RequestKey { id, payload_hash }
     });
+    let call_id = context.call_id.to_string();
     Ok((
         Call {
             caller,
-            call_id: context.call_id.to_string(),
+            call_id,
             request,
         },
         message,
+        reached,
     ))
 }

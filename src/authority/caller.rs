@@ -127,6 +127,11 @@ impl Caller {
         }
         Name::parse(library).map_err(|why| Error::invalid("library", why.to_string()))
     }
+
+    /// Fails unless it is an operator.
+    pub fn demand_operator(&self, what: &str) -> Result<(), Error> {
+        only_operators(self.scope == Scope::All, what)
+    }
 }
 
 // === impl Authorised ===
@@ -146,13 +151,7 @@ impl Authorised {
 
     /// Fails unless it is an operator.
     pub fn demand_operator(&self, what: &str) -> Result<(), Error> {
-        if self.is_operator() {
-            return Ok(());
-        }
-        Err(Error::new(
-            Reason::PermissionDenied,
-            format!("only operators may {what}; ask one"),
-        ))
+        only_operators(self.is_operator(), what)
     }
 
     /// Fails if it holds less than it would convey; `tokens:act-as` only operators convey.
@@ -208,6 +207,14 @@ fn rights<'a>(
         ),
         verdict => refused(Some(verdict)),
     })
+}
+
+fn only_operators(is_operator: bool, what: &str) -> Result<(), Error> {
+    if is_operator {
+        return Ok(());
+    }
+    let why = format!("only operators may {what}; ask one");
+    Err(Error::new(Reason::PermissionDenied, why))
 }
 
 /// Every record that a judgement reads, at the revision at which it was read.

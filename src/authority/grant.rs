@@ -1,5 +1,7 @@
 //! The algebra of rights: what a token may do is what its user has at this moment, less what its grant takes away.
 
+use std::collections::BTreeSet;
+
 use super::directory::Assignment;
 use super::name::Name;
 use super::permission::{Pattern, Permission, PermissionSet, Reserved, ReservedSet};
@@ -12,6 +14,10 @@ pub struct Rights<'a> {
     in_force: Vec<(&'a Assignment, &'a PermissionSet)>,
     reserved: ReservedSet,
 }
+
+/// Most ordinary permissions that an answer lists. A demand is judged by all of them; the list is bounded because patterns
+/// such as "*:read" and "orders:*" cross: 32 user types and a grant of 64 each could make 131,072.
+const MAX_EFFECTIVE: usize = 1024;
 
 /// The actions that a `READ_ONLY` token keeps.
 const READING: [&str; 3] = ["read", "list", "get"];
@@ -70,22 +76,33 @@ impl<'a> Rights<'a> {
         self.in_force.iter().map(|(assignment, _)| *assignment)
     }
 
-    /// All permissions in effect.
+    /// The permissions in effect: all of them, or [`MAX_EFFECTIVE`] where patterns cross to more.
     #[must_use]
     pub fn effective(&self) -> PermissionSet {
         let had = self.in_force.iter().flat_map(|(_, set)| set.patterns());
         let mut effective: PermissionSet = match self.grant.access_right {
-            AccessRight::Full => had.cloned().collect(),
-            AccessRight::ReadOnly => had.flat_map(Pattern::read_only).collect(),
+            AccessRight::Full => bounded(had.cloned()),
+            AccessRight::ReadOnly => bounded(had.flat_map(Pattern::read_only)),
             AccessRight::Custom => {
                 let kept = self.grant.permissions.patterns();
-                had.flat_map(|h| kept.iter().filter_map(|k| h.intersect(k)))
-                    .collect()
+                bounded(had.flat_map(|h| kept.iter().filter_map(|k| h.intersect(k))))
             }
         };
         effective.reserved = self.reserved;
         effective
     }
+}
+
+/// The first so many, each once.
+fn bounded(patterns: impl Iterator<Item = Pattern>) -> PermissionSet {
+    let mut found = BTreeSet::new();
+    for pattern in patterns {
+        found.insert(pattern);
+        if found.len() == MAX_EFFECTIVE {
+            break;
+        }
+    }
+    found.into_iter().collect()
 }
 
 /// Whether the grant leaves an ordinary permission.

@@ -19,6 +19,8 @@ use super::token::{AccessRight, Grant, Suspension, Token, TokenKind};
 use super::transaction::{Command, Plan};
 use crate::store::{MAX_VALUE_BYTES, Precondition, StoreError};
 
+/// Permissions that a warning names; it counts the others, since warnings are kept for a repeat of the call.
+const NAMED_IN_WARNING: usize = 8;
 /// Left in the record of a token for its suspension and its revocation, bytes.
 const ENDING_BYTES: usize = 512;
 /// Left in the record of a suspended token for its revocation, bytes.
@@ -281,7 +283,7 @@ pub(super) fn check_grant(grant: &Grant, library: &Library, user: &UserFacts) ->
     Ok(())
 }
 
-/// Warnings for permissions that are listed but that the user does not have: they give nothing.
+/// A warning for permissions that are listed but that the user does not have: they give nothing.
 pub(super) fn in_vain(grant: &Grant, user: &UserFacts, library: &LibrarySlot) -> Vec<String> {
     let has: Vec<&PermissionSet> = user
         .assignments
@@ -297,12 +299,19 @@ pub(super) fn in_vain(grant: &Grant, user: &UserFacts, library: &LibrarySlot) ->
         held.union(set.reserved.held())
     });
     let reserved = grant.permissions.reserved.without(held);
-    let missing = ordinary
+    let missing: Vec<String> = ordinary
         .map(|p| p.as_str().to_owned())
-        .chain(reserved.iter().map(|r| r.as_str().to_owned()));
-    missing
-        .map(|text| {
-            format!("the user does not have {text}, so the token has it only once the user does")
-        })
-        .collect()
+        .chain(reserved.iter().map(|r| r.as_str().to_owned()))
+        .collect();
+    if missing.is_empty() {
+        return Vec::new();
+    }
+    let named = missing[..missing.len().min(NAMED_IN_WARNING)].join(", ");
+    let more = match missing.len().saturating_sub(NAMED_IN_WARNING) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    vec![format!(
+        "the user does not have {named}{more}: the token has it only once the user does"
+    )]
 }

@@ -8,6 +8,7 @@
 //! | `c` | the latest time seen |
 //! | `l` name | library |
 //! | `y` library uid, name | user type |
+//! | `g` library uid, name | empty; put by each assignment of the user type, so that it and deleting the type exclude each other |
 //! | `u` library uid, name | user |
 //! | `t` id | token |
 //! | `a` library uid, time and sequence inverted, random | audit event: a scan finds the newest first |
@@ -33,6 +34,8 @@ pub const SEALING_KEYS: &[u8] = b"s";
 pub const LIBRARIES: &[u8] = b"l";
 /// What all user types' keys begin with.
 pub const USER_TYPES: &[u8] = b"y";
+/// What all keys that assignments put begin with.
+pub const ASSIGNED: &[u8] = b"g";
 /// What all users' keys begin with.
 pub const USERS: &[u8] = b"u";
 /// What all tokens' keys begin with.
@@ -133,6 +136,12 @@ pub fn user_types(library: Uid) -> Key {
 #[must_use]
 pub fn user_type(library: Uid, name: &Name) -> Key {
     join(&[USER_TYPES, &library.0, name.as_str().as_bytes()])
+}
+
+/// The key that each assignment of a user type puts.
+#[must_use]
+pub fn assigned(library: Uid, name: &Name) -> Key {
+    join(&[ASSIGNED, &library.0, name.as_str().as_bytes()])
 }
 
 /// What the keys of a library's users begin with.
@@ -245,6 +254,7 @@ mod tests {
             SEALING_KEYS,
             LIBRARIES,
             USER_TYPES,
+            ASSIGNED,
             USERS,
             TOKENS,
             AUDIT,

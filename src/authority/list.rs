@@ -12,7 +12,7 @@ use super::index::{Lookup, Order};
 use super::keyspace::{self, Stored, Versioned};
 use super::moment::Moment;
 use super::name::Name;
-use super::page::{Binding, Page, PageRequest, bad_page_token};
+use super::page::{Binding, Page, PageRequest, bad_page_token, fitting};
 use super::secret::TokenId;
 use super::token::Token;
 use super::understand;
@@ -60,29 +60,35 @@ impl Authority {
             format!("{}/{user}/{}", filter.library, filter.show_revoked),
         );
         let after = self.open_page(&binding, page)?;
-        let (found, next) = self.find_tokens(filter, after.as_deref(), page.limit())?;
-        let records = self
-            .store
-            .get(found.iter().map(|id| keyspace::token(*id)).collect())
-            .await?;
-        let items = records
+        let (found, mut next) = self.find_tokens(filter, after.as_deref(), page.limit())?;
+        let keys = found.iter().map(|(_, id)| keyspace::token(*id)).collect();
+        let records = self.store.get(keys).await?;
+        let present = found.iter().zip(&records);
+        let present: Vec<_> = present
+            .filter_map(|(order, r)| Some((order, r.as_ref()?)))
+            .collect();
+        let fitting = fitting(present.iter().map(|(_, record)| *record));
+        if let (true, Some((last, _))) = (fitting < present.len(), present.get(fitting - 1)) {
+            next = Some(**last);
+        }
+        let items = present
             .iter()
-            .flatten()
-            .map(understand)
-            .collect::<Result<_, _>>()?;
+            .take(fitting)
+            .map(|(_, record)| understand(record));
+        let items = items.collect::<Result<_, _>>()?;
         let next = next
-            .map(|cursor| self.seal_page(&binding, &cursor))
+            .map(|last| self.seal_page(&binding, &cursor_of(&last)))
             .unwrap_or_default();
         Ok(Page { items, next })
     }
 
-    /// Filters over the index: the ids of a page, and where the next one begins.
+    /// Filters over the index: the places of a page, and where the next one goes on after.
     fn find_tokens(
         &self,
         filter: &TokenFilter,
         after: Option<&[u8]>,
         limit: usize,
-    ) -> Result<(Vec<TokenId>, Option<Vec<u8>>), Error> {
+    ) -> Result<(Vec<Order>, Option<Order>), Error> {
         let state = self.index.read()?;
         if !state.is_complete() {
             return Err(Error::new(
@@ -111,7 +117,7 @@ impl Authority {
                 let wanted = user.is_none_or(|user| view.token.user == user)
                     && (filter.show_revoked || !view.records.token.revoked);
                 if wanted {
-                    found.push(order.1);
+                    found.push(*order);
                 }
             }
             if found.len() == limit || examined + 1 == MAX_EXAMINED {
@@ -120,7 +126,7 @@ impl Authority {
                     .range((Bound::Excluded(*order), Bound::Unbounded))
                     .next()
                     .is_some();
-                return Ok((found, more.then(|| cursor_of(order))));
+                return Ok((found, more.then_some(*order)));
             }
         }
         Ok((found, None))
@@ -235,6 +241,9 @@ impl Authority {
         let mut records: Vec<Record> = self.store.scan(prefix, after, limit + 1).await?;
         let more = records.len() > limit;
         records.truncate(limit);
+        let fitting = fitting(records.iter());
+        let more = more || fitting < records.len();
+        records.truncate(fitting);
         let next = match records.last() {
             Some(last) if more => self.seal_page(&binding, &last.key),
             _ => String::new(),

@@ -3,11 +3,14 @@
 use super::Authority;
 use super::caller::Authorised;
 use super::error::Error;
+use crate::store::Record;
 
 /// Items of a page for which no size is given.
 const DEFAULT_PAGE: usize = 50;
 /// Most items of a page.
 const MAX_PAGE: usize = 1000;
+/// Most bytes of records in a page: their messages stay below the 4 MiB that gRPC clients take unless told otherwise.
+const PAGE_BYTES: usize = 2 * 1024 * 1024;
 /// Bytes of MAC in a page token.
 const MAC_BYTES: usize = 16;
 
@@ -63,6 +66,15 @@ impl Authority {
             Err(bad_page_token())
         }
     }
+}
+
+/// How many of these records make a page, by their size: at least one.
+pub(super) fn fitting<'a>(records: impl Iterator<Item = &'a Record>) -> usize {
+    let sizes = records.scan(0, |sum, record| {
+        *sum += record.value.len();
+        Some(*sum)
+    });
+    sizes.take_while(|sum| *sum <= PAGE_BYTES).count().max(1)
 }
 
 // === impl PageRequest ===

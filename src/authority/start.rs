@@ -97,7 +97,8 @@ impl Authority {
                 Ok(last) => (after, limit) = (last, SLICE),
                 // Nothing of the slice was handed on: smaller ones close in on the one record.
                 Err(StoreError::Damaged(_)) if limit > 1 => limit /= 2,
-                Err(StoreError::Damaged(key)) => {
+                // A key that lies ahead is stepped over. Any other is no record's: the engine can't read on.
+                Err(StoreError::Damaged(key)) if is_ahead(&key, after.as_ref()) => {
                     tracing::error!(key = %key.escape_ascii(), "a stored record is damaged");
                     self.index.mark_damaged(&key);
                     (after, limit) = (Some(key), SLICE);
@@ -221,6 +222,10 @@ async fn read_mark(store: &dyn Store) -> Result<Moment, StartError> {
         None => Ok(Moment(0)),
         Some(record) => Ok(Moment(keyspace::unframe::<ClockRecord>(&record)?.mark)),
     }
+}
+
+fn is_ahead(key: &Key, after: Option<&Key>) -> bool {
+    keyspace::token_id(key).is_some() && after.is_none_or(|after| key > after)
 }
 
 async fn load_slice(

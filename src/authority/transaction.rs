@@ -129,7 +129,7 @@ impl Authority {
                 }
             }
             let plan = planned?;
-            if !changes {
+            if !changes && call.request.is_none() {
                 return Ok(plan.unchanged());
             }
             let request = call.request.as_ref().zip(keys.as_ref());
@@ -158,16 +158,20 @@ impl Authority {
         preconditions.append(&mut plan.preconditions);
         preconditions.extend(unused);
         let mut changes = std::mem::take(&mut plan.changes);
-        let event = AuditEvent {
-            key: self.audit_key(plan.logged_in, now.time)?,
-            time: now.time,
-            action: C::ACTION.to_owned(),
-            actor: by.actor(),
-            actor_token_id: by.token_id.to_string(),
-            call_id: call.call_id.clone(),
-            ..std::mem::take(&mut plan.event)
-        };
-        changes.push(Change::Put(event.key.clone(), keyspace::encode(&event)));
+        let unchanged_at = changes.is_empty().then_some(plan.unchanged_at);
+        // A call that finds all as it should be leaves no event, but its repeat must be known.
+        if unchanged_at.is_none() {
+            let event = AuditEvent {
+                key: self.audit_key(plan.logged_in, now.time)?,
+                time: now.time,
+                action: C::ACTION.to_owned(),
+                actor: by.actor(),
+                actor_token_id: by.token_id.to_string(),
+                call_id: call.call_id.clone(),
+                ..std::mem::take(&mut plan.event)
+            };
+            changes.push(Change::Put(event.key.clone(), keyspace::encode(&event)));
+        }
         if let Some((request, [_, key, _])) = request {
             let record = self.request_record(key, request, &plan, now.time).await?;
             changes.push(Change::Put(key.clone(), keyspace::frame(&record)));
@@ -176,7 +180,7 @@ impl Authority {
         match self.store.commit(preconditions, changes).await {
             Ok(revision) => {
                 self.marked(now);
-                Ok(Some(plan.done(revision)))
+                Ok(Some(plan.done(unchanged_at.unwrap_or(revision))))
             }
             Err(StoreError::Conflict) => Ok(None),
             Err(error) => Err(error.into()),

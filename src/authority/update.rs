@@ -7,7 +7,7 @@ use super::caller::Authorised;
 use super::change::{begin, changed_fields};
 use super::cidr::Cidr;
 use super::directory::Assignment;
-use super::error::Error;
+use super::error::{Error, Reason};
 use super::issue::{
     check_grant, in_vain, latest_expiry, leaves_room, longer_than_suggested, tokens_allowed,
 };
@@ -62,6 +62,12 @@ impl Command for UpdateToken {
         set(&mut token.grant.apis, self.apis.as_ref());
         set(&mut token.grant.allowed_cidrs, self.allowed_cidrs.as_ref());
         by.demand_held(token.grant.reserved_added(&before.value.grant))?;
+        if by.token_id == self.id && token.grant != before.value.grant {
+            return Err(Error::new(
+                Reason::PermissionDenied,
+                "no token changes its own grant; use another credential",
+            ));
+        }
         set(&mut token.display_name, self.display_name.as_ref());
         set(&mut token.description, self.description.as_ref());
         if token.display_name.is_empty() && token.description.is_empty() {

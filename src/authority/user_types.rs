@@ -7,12 +7,13 @@ use super::audit::AuditEvent;
 use super::caller::Authorised;
 use super::directory::{SYSTEM, Uid, UserType};
 use super::error::{Error, Reason};
-use super::keyspace::Versioned;
+use super::keyspace::{self, Versioned};
 use super::libraries::taken;
 use super::moment::Moment;
 use super::name::Name;
 use super::permission::PermissionSet;
 use super::transaction::{Command, Plan, check_etag};
+use crate::store::{Change, Precondition};
 
 /// A user type to be made.
 #[derive(Debug, Clone)]
@@ -155,6 +156,9 @@ impl Command for DeleteUserType {
         let library = authority.library(&self.library)?;
         let before = authority.user_type(&library.value.uid, &self.library, &self.user_type)?;
         check_etag(authority, &self.etag, before.revision)?;
+        // Read before the index is asked: whoever assigns the user type after this puts the guard anew.
+        let guard = keyspace::assigned(library.value.uid, &self.user_type);
+        let guarded = authority.store.get(vec![guard.clone()]).await?;
         let state = authority.index.read()?;
         let slot = state.directory().library_named(self.library.as_str());
         if slot.is_some_and(|slot| slot.is_assigned(&self.user_type)) {
@@ -169,6 +173,12 @@ impl Command for DeleteUserType {
             user_type: self.user_type.to_string(),
             ..plan.event
         };
+        plan.preconditions
+            .push(match guarded.into_iter().next().flatten() {
+                Some(record) => Precondition::At(guard.clone(), record.mod_revision),
+                None => Precondition::Absent(guard.clone()),
+            });
+        plan.changes.push(Change::Delete(guard));
         plan.delete(&before);
         Ok(plan)
     }

@@ -13,6 +13,7 @@ use super::moment::Moment;
 use super::name::Name;
 use super::secret;
 use super::transaction::{Command, Plan, check_etag};
+use crate::store::Change;
 
 /// A user to be made.
 #[derive(Debug, Clone)]
@@ -142,7 +143,7 @@ impl Command for UpdateUser {
         }
         plan.event.fields = changed_fields(old, &user);
         plan.replace(&before, user)?;
-        // Touching a user type for nothing is no change.
+        // Guarding a user type for nothing is no change.
         if plan.event.fields.is_empty() {
             plan.changes.clear();
         }
@@ -190,7 +191,7 @@ impl Authority {
     }
 
     /// Checks what is newly assigned: the user type must exist, and convey nothing that the caller doesn't hold. It is
-    /// touched, so that deleting it at the same time and assigning it exclude each other.
+    /// guarded, so that deleting it at the same time and assigning it exclude each other.
     fn assign(
         &self,
         plan: &mut Plan<User>,
@@ -199,7 +200,6 @@ impl Authority {
         user: &User,
         before: &[Assignment],
     ) -> Result<(), Error> {
-        let mut touched: Vec<&Name> = Vec::new();
         for (i, added) in user
             .assignments
             .iter()
@@ -215,9 +215,10 @@ impl Authority {
                     )
                 })?;
             by.demand_held(user_type.value.permissions.reserved)?;
-            if !touched.contains(&&added.user_type) {
-                plan.touch(&user_type);
-                touched.push(&added.user_type);
+            plan.read(&user_type);
+            let guard = keyspace::assigned(user.library_uid, &added.user_type);
+            if !plan.changes.iter().any(|change| *change.key() == guard) {
+                plan.changes.push(Change::Put(guard, Vec::new()));
             }
         }
         Ok(())

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 use super::{asked, asked_to_change, convert, now};
-use crate::authority::Authority;
 use crate::authority::error::Error;
 use crate::authority::keyspace::Versioned;
 use crate::authority::moment::Now;
 use crate::authority::token::Token;
 use crate::authority::transaction::{Call, Command, Done};
+use crate::authority::{Authority, Caller};
 use crate::clock::Clock;
 use crate::proto::v1;
 use crate::proto::v1::token_admin_server::TokenAdmin;
@@ -62,8 +62,11 @@ impl TokenAdmin for Admin {
         &self,
         request: Request<v1::CreateTokenRequest>,
     ) -> Result<Response<v1::CreateTokenResponse>, Status> {
-        let (call, message) = asked_to_change(request, |m: &v1::CreateTokenRequest| &m.request_id)?;
-        let library = call.caller.reach(&message.library)?;
+        let (call, message, library) = asked_to_change(
+            request,
+            |caller: &Caller, m: &v1::CreateTokenRequest| caller.reach(&m.library),
+            |m| &m.request_id,
+        )?;
         let command = convert::create_token(message, library)?;
         let (token, done) = self.perform(&call, &command, now(&self.clock)).await?;
         let secret = done
@@ -118,7 +121,11 @@ impl TokenAdmin for Admin {
         &self,
         request: Request<v1::UpdateTokenRequest>,
     ) -> Result<Response<v1::UpdateTokenResponse>, Status> {
-        let (call, message) = asked_to_change(request, |m: &v1::UpdateTokenRequest| &m.request_id)?;
+        let (call, message, ()) = asked_to_change(
+            request,
+            |_: &Caller, _: &v1::UpdateTokenRequest| Ok(()),
+            |m| &m.request_id,
+        )?;
         let command = convert::update_token(message)?;
         let (token, done) = self.perform(&call, &command, now(&self.clock)).await?;
         Ok(Response::new(v1::UpdateTokenResponse {
@@ -131,7 +138,11 @@ impl TokenAdmin for Admin {
         &self,
         request: Request<v1::ExtendTokenRequest>,
     ) -> Result<Response<v1::ExtendTokenResponse>, Status> {
-        let (call, message) = asked_to_change(request, |m: &v1::ExtendTokenRequest| &m.request_id)?;
+        let (call, message, ()) = asked_to_change(
+            request,
+            |_: &Caller, _: &v1::ExtendTokenRequest| Ok(()),
+            |m| &m.request_id,
+        )?;
         let command = convert::extend_token(message)?;
         let (token, done) = self.perform(&call, &command, now(&self.clock)).await?;
         let clamped = Some(done.clamped);
@@ -146,8 +157,11 @@ impl TokenAdmin for Admin {
         &self,
         request: Request<v1::SuspendTokenRequest>,
     ) -> Result<Response<v1::SuspendTokenResponse>, Status> {
-        let (call, message) =
-            asked_to_change(request, |m: &v1::SuspendTokenRequest| &m.request_id)?;
+        let (call, message, ()) = asked_to_change(
+            request,
+            |_: &Caller, _: &v1::SuspendTokenRequest| Ok(()),
+            |m| &m.request_id,
+        )?;
         let command = convert::suspend_token(message)?;
         let (token, _) = self.perform(&call, &command, now(&self.clock)).await?;
         Ok(Response::new(v1::SuspendTokenResponse { token }))
@@ -157,7 +171,11 @@ impl TokenAdmin for Admin {
         &self,
         request: Request<v1::ResumeTokenRequest>,
     ) -> Result<Response<v1::ResumeTokenResponse>, Status> {
-        let (call, message) = asked_to_change(request, |m: &v1::ResumeTokenRequest| &m.request_id)?;
+        let (call, message, ()) = asked_to_change(
+            request,
+            |_: &Caller, _: &v1::ResumeTokenRequest| Ok(()),
+            |m| &m.request_id,
+        )?;
         let command = convert::resume_token(message)?;
         let (token, _) = self.perform(&call, &command, now(&self.clock)).await?;
         Ok(Response::new(v1::ResumeTokenResponse { token }))
@@ -167,7 +185,11 @@ impl TokenAdmin for Admin {
         &self,
         request: Request<v1::RevokeTokenRequest>,
     ) -> Result<Response<v1::RevokeTokenResponse>, Status> {
-        let (call, message) = asked_to_change(request, |m: &v1::RevokeTokenRequest| &m.request_id)?;
+        let (call, message, ()) = asked_to_change(
+            request,
+            |_: &Caller, _: &v1::RevokeTokenRequest| Ok(()),
+            |m| &m.request_id,
+        )?;
         let command = convert::revoke_token(message)?;
         let (token, done) = self.perform(&call, &command, now(&self.clock)).await?;
         let revision = self.authority.revision_text(done.revision);

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 use super::{asked, asked_to_change, convert, now};
-use crate::authority::Authority;
 use crate::authority::directory::{Library, User, UserType};
 use crate::authority::error::{Error, Reason};
 use crate::authority::keyspace::Versioned;
 use crate::authority::name::Name;
 use crate::authority::transaction::{Call, Command};
+use crate::authority::{Authority, Caller};
 use crate::clock::Clock;
 use crate::proto::v1;
 use crate::proto::v1::directory_server::Directory;
@@ -84,8 +84,13 @@ impl Directory for DirectoryApi {
         &self,
         request: Request<v1::CreateLibraryRequest>,
     ) -> Result<Response<v1::CreateLibraryResponse>, Status> {
-        let (call, message) =
-            asked_to_change(request, |m: &v1::CreateLibraryRequest| &m.request_id)?;
+        let (call, message, ()) = asked_to_change(
+            request,
+            |caller: &Caller, _: &v1::CreateLibraryRequest| {
+                caller.demand_operator("create a library")
+            },
+            |m| &m.request_id,
+        )?;
         let command = convert::create_library(message)?;
         let library = self.perform(&call, &command).await?;
         Ok(Response::new(v1::CreateLibraryResponse {
@@ -131,9 +136,16 @@ impl Directory for DirectoryApi {
         &self,
         request: Request<v1::UpdateLibraryRequest>,
     ) -> Result<Response<v1::UpdateLibraryResponse>, Status> {
-        let (call, message) =
-            asked_to_change(request, |m: &v1::UpdateLibraryRequest| &m.request_id)?;
-        let library = call.caller.reach(&message.library)?;
+        let (call, message, library) = asked_to_change(
+            request,
+            |caller: &Caller, m: &v1::UpdateLibraryRequest| {
+                if m.tenant_id.is_some() || m.state.is_some() || m.tokens_enabled.is_some() {
+                    caller.demand_operator("change state, tenant_id and tokens_enabled")?;
+                }
+                caller.reach(&m.library)
+            },
+            |m| &m.request_id,
+        )?;
         let command = convert::update_library(message, library)?;
         let library = self.perform(&call, &command).await?;
         Ok(Response::new(v1::UpdateLibraryResponse {
@@ -145,8 +157,13 @@ impl Directory for DirectoryApi {
         &self,
         request: Request<v1::DeleteLibraryRequest>,
     ) -> Result<Response<v1::DeleteLibraryResponse>, Status> {
-        let (call, message) =
-            asked_to_change(request, |m: &v1::DeleteLibraryRequest| &m.request_id)?;
+        let (call, message, ()) = asked_to_change(
+            request,
+            |caller: &Caller, _: &v1::DeleteLibraryRequest| {
+                caller.demand_operator("delete a library")
+            },
+            |m| &m.request_id,
+        )?;
         let command = convert::delete_library(message)?;
         self.delete(&call, &command).await?;
         Ok(Response::new(v1::DeleteLibraryResponse {}))
@@ -156,9 +173,11 @@ impl Directory for DirectoryApi {
         &self,
         request: Request<v1::CreateUserTypeRequest>,
     ) -> Result<Response<v1::CreateUserTypeResponse>, Status> {
-        let (call, message) =
-            asked_to_change(request, |m: &v1::CreateUserTypeRequest| &m.request_id)?;
-        let library = call.caller.reach(&message.library)?;
+        let (call, message, library) = asked_to_change(
+            request,
+            |caller: &Caller, m: &v1::CreateUserTypeRequest| caller.reach(&m.library),
+            |m| &m.request_id,
+        )?;
         let command = convert::create_user_type(message, library.clone())?;
         let user_type = self.perform(&call, &command).await?;
         Ok(Response::new(v1::CreateUserTypeResponse {
@@ -205,9 +224,11 @@ impl Directory for DirectoryApi {
         &self,
         request: Request<v1::UpdateUserTypeRequest>,
     ) -> Result<Response<v1::UpdateUserTypeResponse>, Status> {
-        let (call, message) =
-            asked_to_change(request, |m: &v1::UpdateUserTypeRequest| &m.request_id)?;
-        let library = call.caller.reach(&message.library)?;
+        let (call, message, library) = asked_to_change(
+            request,
+            |caller: &Caller, m: &v1::UpdateUserTypeRequest| caller.reach(&m.library),
+            |m| &m.request_id,
+        )?;
         let command = convert::update_user_type(message, library.clone())?;
         let user_type = self.perform(&call, &command).await?;
         Ok(Response::new(v1::UpdateUserTypeResponse {
@@ -219,9 +240,11 @@ impl Directory for DirectoryApi {
         &self,
         request: Request<v1::DeleteUserTypeRequest>,
     ) -> Result<Response<v1::DeleteUserTypeResponse>, Status> {
-        let (call, message) =
-            asked_to_change(request, |m: &v1::DeleteUserTypeRequest| &m.request_id)?;
-        let library = call.caller.reach(&message.library)?;
+        let (call, message, library) = asked_to_change(
+            request,
+            |caller: &Caller, m: &v1::DeleteUserTypeRequest| caller.reach(&m.library),
+            |m| &m.request_id,
+        )?;
         let command = convert::delete_user_type(message, library)?;
         self.delete(&call, &command).await?;
         Ok(Response::new(v1::DeleteUserTypeResponse {}))
@@ -231,8 +254,11 @@ impl Directory for DirectoryApi {
         &self,
         request: Request<v1::CreateUserRequest>,
     ) -> Result<Response<v1::CreateUserResponse>, Status> {
-        let (call, message) = asked_to_change(request, |m: &v1::CreateUserRequest| &m.request_id)?;
-        let library = call.caller.reach(&message.library)?;
+        let (call, message, library) = asked_to_change(
+            request,
+            |caller: &Caller, m: &v1::CreateUserRequest| caller.reach(&m.library),
+            |m| &m.request_id,
+        )?;
         let command = convert::create_user(message, library.clone())?;
         let user = self.perform(&call, &command).await?;
         Ok(Response::new(v1::CreateUserResponse {
@@ -279,8 +305,11 @@ impl Directory for DirectoryApi {
         &self,
         request: Request<v1::UpdateUserRequest>,
     ) -> Result<Response<v1::UpdateUserResponse>, Status> {
-        let (call, message) = asked_to_change(request, |m: &v1::UpdateUserRequest| &m.request_id)?;
-        let library = call.caller.reach(&message.library)?;
+        let (call, message, library) = asked_to_change(
+            request,
+            |caller: &Caller, m: &v1::UpdateUserRequest| caller.reach(&m.library),
+            |m| &m.request_id,
+        )?;
         let command = convert::update_user(message, library.clone())?;
         let user = self.perform(&call, &command).await?;
         Ok(Response::new(v1::UpdateUserResponse {
@@ -292,8 +321,11 @@ impl Directory for DirectoryApi {
         &self,
         request: Request<v1::DeleteUserRequest>,
     ) -> Result<Response<v1::DeleteUserResponse>, Status> {
-        let (call, message) = asked_to_change(request, |m: &v1::DeleteUserRequest| &m.request_id)?;
-        let library = call.caller.reach(&message.library)?;
+        let (call, message, library) = asked_to_change(
+            request,
+            |caller: &Caller, m: &v1::DeleteUserRequest| caller.reach(&m.library),
+            |m| &m.request_id,
+        )?;
         let command = convert::delete_user(message, library)?;
         self.delete(&call, &command).await?;
         Ok(Response::new(v1::DeleteUserResponse {}))

@@ -48,19 +48,25 @@ pub enum OpeningError {
     NoRandomness,
     /// The store can't be opened.
     Store(OpenError),
+    /// The thread that opened the store ended before it was done.
+    Interrupted,
     /// The authority refuses.
     Authority(StartError),
 }
 
-/// Opens the authority: it answers Verify from now on. Blocks while the store recovers.
+/// Opens the authority: it answers Verify from now on.
 pub(super) async fn open(config: &Config) -> Result<Open, OpeningError> {
     let data_dir = &config.data_dir;
     create_dir(data_dir)?;
     let store_dir = data_dir.join(STORE);
     let root = root_key(config, &store_dir)?;
     let index = Arc::new(Index::new());
-    let store =
-        SledStore::open(&store_dir, Box::new(index.clone())).map_err(OpeningError::Store)?;
+    let follower = Box::new(index.clone());
+    // On a thread of its own: recovery may take long, and health and signals are answered meanwhile.
+    let store = tokio::task::spawn_blocking(move || SledStore::open(&store_dir, follower)).await;
+    let store = store
+        .map_err(|_| OpeningError::Interrupted)?
+        .map_err(OpeningError::Store)?;
     let wall = Clock::system(0).now();
     let opened = Authority::open(Arc::new(store), index, root, Moment(wall))
         .await
@@ -198,6 +204,9 @@ impl fmt::Display for OpeningError {
             }
             OpeningError::NoRandomness => write!(f, "{NoRandomness}"),
             OpeningError::Store(error) => write!(f, "{error}"),
+            OpeningError::Interrupted => {
+                f.write_str("opening the store was interrupted; start again")
+            }
             OpeningError::Authority(error) => write!(f, "{error}"),
         }
     }
