@@ -17,7 +17,9 @@ use crate::harness::{Clients, Server};
 use crate::{ALONE, number, report};
 
 /// Callers that lose their rights in each of the ways.
-const CALLERS: usize = 16;
+const CALLERS: usize = 12;
+/// Ends that are under way at once, so that some share a batch of the writer with each other too.
+const ENDS_AT_ONCE: usize = 4;
 /// Calls of one caller that are under way at once: one more than a caller waits for, so that an end always meets some.
 const AT_ONCE: usize = 3;
 /// Commits that a caller has made before its rights end.
@@ -90,19 +92,7 @@ async fn a_caller_that_loses_its_rights_mid_way_commits_nothing_afterwards() {
     }
 
     let asked = Instant::now();
-    let mut ends = Vec::new();
-    for caller in &callers {
-        ends.push(caller.end(&operator).await);
-    }
-    let mut deeds: Vec<Deeds> = callers
-        .iter()
-        .zip(ends)
-        .map(|(caller, end)| Deeds {
-            token_id: caller.token_id.clone(),
-            end,
-            calls: Vec::new(),
-        })
-        .collect();
+    let mut deeds = end_all(&operator, &callers).await;
     for (token_id, calls) in workers.join_all().await {
         let of = deeds.iter_mut().find(|deeds| deeds.token_id == token_id);
         of.expect("a caller").calls.extend(calls);
@@ -121,6 +111,32 @@ async fn a_caller_that_loses_its_rights_mid_way_commits_nothing_afterwards() {
         findings.calls_after >= callers.len() * AT_ONCE * STUBBORN,
         "{findings}"
     );
+}
+
+/// Takes the rights of all callers away.
+async fn end_all(operator: &Clients, callers: &[Caller]) -> Vec<Deeds> {
+    let mut ends = JoinSet::new();
+    for own in 0..ENDS_AT_ONCE {
+        let operator = operator.clone();
+        let callers: Vec<Caller> = callers
+            .iter()
+            .skip(own)
+            .step_by(ENDS_AT_ONCE)
+            .cloned()
+            .collect();
+        ends.spawn(async move {
+            let mut deeds = Vec::new();
+            for caller in callers {
+                deeds.push(Deeds {
+                    end: caller.end(&operator).await,
+                    token_id: caller.token_id,
+                    calls: Vec::new(),
+                });
+            }
+            deeds
+        });
+    }
+    ends.join_all().await.into_iter().flatten().collect()
 }
 
 async fn audit(

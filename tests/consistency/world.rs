@@ -35,6 +35,7 @@ pub(crate) struct Journal(Mutex<Pages>);
 struct Pages {
     history: History,
     targets: Vec<Vec<Target>>,
+    changes: usize,
 }
 
 /// A library that one client changes, one change after the other.
@@ -59,6 +60,11 @@ impl Journal {
         self.pages().targets.clone()
     }
 
+    /// How often something was changed.
+    pub(crate) fn changes(&self) -> usize {
+        self.pages().changes
+    }
+
     /// A token that was never made.
     pub(crate) fn add_unknown(&self, world: &World, secret: &str) -> Target {
         let never = Change {
@@ -71,7 +77,9 @@ impl Journal {
     }
 
     pub(crate) fn token_changed(&self, token: usize, change: Change<TokenState>) {
-        self.pages().history.tokens[token].timeline.0.push(change);
+        let mut pages = self.pages();
+        pages.changes += 1;
+        pages.history.tokens[token].timeline.0.push(change);
     }
 
     /// All that was done.
@@ -87,6 +95,7 @@ impl Journal {
         made: Change<TokenState>,
     ) -> Target {
         let mut pages = self.pages();
+        pages.changes += 1;
         let token = pages.history.tokens.len();
         pages.history.tokens.push(TokenHistory {
             world: world.number,
@@ -150,6 +159,7 @@ impl World {
         let first = change(sent, &made.user.expect("the user").etag, state);
         let number = {
             let mut pages = journal.pages();
+            pages.changes += 1;
             pages.history.worlds.push(Timeline(vec![first]));
             pages.targets.push(Vec::new());
             pages.targets.len() - 1
@@ -189,6 +199,11 @@ impl World {
         last.expect("a token that was made").after
     }
 
+    /// No longer checks any of its tokens.
+    pub(crate) fn retire(&self) {
+        self.journal.pages().targets[self.number].clear();
+    }
+
     /// No longer checks a token.
     pub(crate) fn forget(&self, target: &Target) {
         let targets = &mut self.journal.pages().targets[self.number];
@@ -198,9 +213,9 @@ impl World {
     fn changed(&mut self, sent: Instant, etag: &str, after: Directory) {
         self.state = after;
         let change = change(sent, etag, after);
-        self.journal.pages().history.worlds[self.number]
-            .0
-            .push(change);
+        let mut pages = self.journal.pages();
+        pages.changes += 1;
+        pages.history.worlds[self.number].0.push(change);
     }
 
     pub(crate) async fn grant(&mut self, which: Which, reads: bool, opens_vault: bool) {
