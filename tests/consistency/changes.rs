@@ -15,7 +15,7 @@ use crate::{ALONE, Dice, report};
 
 /// Checks and changes after which the load ends.
 const CHECKS: usize = 1_000_000;
-const CHANGES: usize = 10_000;
+const CHANGES: usize = 5_000;
 /// How long that may take: several times what it takes on two busy cores.
 const PATIENCE: Duration = Duration::from_mins(10);
 /// Libraries that are changed at once. Enough that batches of the writer hold many commits: what is done in the wrong order

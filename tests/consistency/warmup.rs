@@ -22,7 +22,7 @@ use crate::world::{Journal, Target, World, revoke};
 use crate::{ALONE, Dice, report};
 
 /// Tokens that nobody checks, so that loading takes a while; as many again at each attempt.
-const FILLING: usize = 40_000;
+const FILLING: usize = 60_000;
 const ATTEMPTS: usize = 3;
 /// Tokens that are made in one commit of the filling.
 const FILLED_AT_ONCE: usize = 1000;
@@ -34,7 +34,7 @@ const REVOKED_BEFORE_KILL: usize = 20;
 const UNKNOWN: usize = 400;
 /// Clients that make tokens, and clients that end the doomed ones.
 const MAKERS: usize = 32;
-const REVOKERS: usize = 2;
+const REVOKERS: usize = 6;
 /// Clients that verify one by one, and in batches. Fewer than the look-ups of tokens that are not loaded yet that may wait at
 /// once, or most answers would be UNAVAILABLE.
 const SINGLES: usize = 24;
