@@ -226,6 +226,25 @@ fn a_grant_is_kept_once_and_forgotten_with_its_last_token() {
     });
 }
 
+#[test]
+fn a_grant_that_was_forgotten_and_comes_back_is_not_mistaken_for_the_one_in_its_place() {
+    let mut followed = Followed::new();
+    let restricted = |id: u8, net: &str| {
+        let mut token = token(id, 100, 1, 2);
+        token.grant.allowed_cidrs = networks(&[net]);
+        token
+    };
+    followed.put(&restricted(1, "10.0.0.0/8"));
+    followed.delete(&restricted(1, "10.0.0.0/8"));
+    followed.put(&restricted(2, "11.0.0.0/8"));
+    followed.put(&restricted(3, "10.0.0.0/8"));
+    for (id, net) in [(2, "11.0.0.0/8"), (3, "10.0.0.0/8")] {
+        followed.view(id, |view| {
+            assert_eq!(view.records.grant.allowed_cidrs, networks(&[net]));
+        });
+    }
+}
+
 /// The grants in use: how many networks each allows, and by how many tokens it is used.
 fn grants(followed: &Followed) -> Vec<(usize, u32)> {
     let state = followed.index.read().unwrap();

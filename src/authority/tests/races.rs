@@ -3,18 +3,19 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::commands::{create_token, create_user, update_library, update_user};
+use super::commands::{create_token, create_user, create_user_type, update_library, update_user};
 use super::lifecycle::{resume, revoke, suspend, update_token};
 use super::samples::{assignments, granted, name};
 use super::stage::Stage;
+use crate::authority::update::UpdateToken;
 use crate::authority::error::Reason;
+use crate::authority::issue::CreateToken;
 use crate::authority::judge::Verdict;
 use crate::authority::libraries::{DeleteLibrary, UpdateLibrary};
 use crate::authority::permission::Reserved;
 use crate::authority::transaction::Command;
-use crate::authority::update::UpdateToken;
-use crate::authority::user_types::{DeleteUserType, UpdateUserType};
-use crate::authority::users::{DeleteUser, UpdateUser};
+use crate::authority::users::{CreateUser, DeleteUser, UpdateUser};
+use crate::authority::user_types::{CreateUserType, DeleteUserType, UpdateUserType};
 
 /// Lets `root` do something just before the next commit.
 fn meanwhile<C: Command + Send + 'static>(stage: &Arc<Stage>, command: C) {
@@ -228,9 +229,7 @@ async fn after_three_retries_it_gives_up_and_has_done_nothing() {
 #[tokio::test]
 async fn a_user_type_that_is_deleted_while_it_is_assigned_stays_or_is_not_assigned() {
     let stage = Arc::new(Stage::new().await);
-    stage
-        .done("root", &super::commands::create_user_type("spare", &[]))
-        .await;
+    stage.done("root", &create_user_type("spare", &[])).await;
     let assign = UpdateUser {
         assignments: Some(assignments(&["clerk", "spare"])),
         ..update_user("jane")
@@ -238,9 +237,7 @@ async fn a_user_type_that_is_deleted_while_it_is_assigned_stays_or_is_not_assign
     meanwhile(&stage, delete_user_type("spare"));
     assert_eq!(stage.refusal("adam", &assign).await, Reason::InvalidFields);
 
-    stage
-        .done("root", &super::commands::create_user_type("spare", &[]))
-        .await;
+    stage.done("root", &create_user_type("spare", &[])).await;
     meanwhile(&stage, assign);
     assert_eq!(
         stage.refusal("adam", &delete_user_type("spare")).await,
@@ -301,12 +298,12 @@ async fn two_operators_who_disable_each_other_leave_one() {
         disabled: Some(true),
         ..update_user(user)
     };
-    let second = crate::authority::users::CreateUser {
+    let second = CreateUser {
         library: name("system"),
         ..create_user("second", &["operator"])
     };
     stage.done("root", &second).await;
-    let token = crate::authority::issue::CreateToken {
+    let token = CreateToken {
         library: name("system"),
         until: Some(crate::authority::moment::Until::parse("30d").unwrap()),
         permissions: granted(&["tokens:admin", "directory:admin"]),
@@ -325,4 +322,37 @@ async fn two_operators_who_disable_each_other_leave_one() {
         stage.refusal("second", &system("second")).await,
         Reason::InUse
     );
+}
+
+#[tokio::test]
+async fn the_last_two_operators_are_not_disabled_at_once_by_somebody_who_is_none() {
+    let stage = Arc::new(Stage::new().await);
+    let in_system = |user: &str, user_type: &str| CreateUser {
+        library: name("system"),
+        ..create_user(user, &[user_type])
+    };
+    let clerk = CreateUserType {
+        library: name("system"),
+        ..create_user_type("clerk", &["directory:admin"])
+    };
+    stage.done("root", &clerk).await;
+    stage.done("root", &in_system("second", "operator")).await;
+    stage.done("root", &in_system("hr", "clerk")).await;
+    let token = CreateToken {
+        library: name("system"),
+        permissions: granted(&["directory:admin"]),
+        ..create_token("hr")
+    };
+    let (_, secret) = stage.created("root", &token).await;
+    stage.remember("hr", &secret);
+    let disable = |user: &str| UpdateUser {
+        library: name("system"),
+        disabled: Some(true),
+        ..update_user(user)
+    };
+    let (other, first) = (stage.clone(), disable("root"));
+    stage.store.before_commit(async move {
+        other.done("hr", &first).await;
+    });
+    assert_eq!(stage.refusal("hr", &disable("second")).await, Reason::InUse);
 }
