@@ -47,6 +47,8 @@ pub struct Authorised {
     pub user: Name,
     /// Its user's uid.
     pub user_uid: Uid,
+    /// Where it comes from.
+    pub address: Address,
     /// The reserved permissions in effect.
     pub held: ReservedSet,
     /// Every record that this was read from: what must not have changed when a command commits.
@@ -99,6 +101,7 @@ impl Authority {
                     library_uid: view.library.uid,
                     user: view.user.user.clone(),
                     user_uid: view.user.uid,
+                    address: caller.address,
                     held: rights.reserved(),
                     basis: basis(&view),
                 })

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::Authority;
 use super::caller::Authorised;
-use super::cidr::Cidr;
+use super::cidr::{self, Cidr};
 use super::directory::{Library, SYSTEM, Uid};
 use super::error::{Error, Reason};
 use super::keyspace::Versioned;
@@ -143,6 +143,12 @@ impl Command for UpdateLibrary {
         if self.library.as_str() == SYSTEM && self.disabled == Some(true) {
             return Err(protected(
                 "the library system can't be disabled: nobody could administer the authority",
+            ));
+        }
+        let networks = self.allowed_cidrs.as_deref().unwrap_or_default();
+        if self.library.as_str() == SYSTEM && !cidr::allows(networks, Some(by.address)) {
+            return Err(protected(
+                "these allowed_cidrs of the library system would lock the caller out; include its own address",
             ));
         }
         let old = &before.value;

@@ -23,7 +23,7 @@ pub enum TokenState {
 }
 
 impl Authority {
-    /// The state of a token, judged in the order of the verdicts; a deleted owner stands before what could be mended.
+    /// The state of a token, as far as the token and its owner are concerned; a deleted owner stands before what could be mended.
     pub fn token_state(&self, token: &Token, now: Moment) -> Result<TokenState, Error> {
         let state = self.index.read()?;
         let library = state.directory().library_named(token.library.as_str());

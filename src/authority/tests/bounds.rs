@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use super::commands::{create_token, create_user, create_user_type};
+use super::commands::{create_token, create_user, create_user_type, update_library};
 use super::lifecycle::{suspend, update_token};
 use super::samples::{granted, name};
 use super::stage::Stage;
 use crate::authority::Scope;
 use crate::authority::change::ResumeToken;
+use crate::authority::cidr::Cidr;
 use crate::authority::error::Reason;
 use crate::authority::issue::CreateToken;
 use crate::authority::judge::{Demand, Verdict};
+use crate::authority::libraries::UpdateLibrary;
 use crate::authority::list::TokenFilter;
 use crate::authority::page::PageRequest;
 use crate::authority::permission::Reserved;
@@ -49,6 +51,20 @@ async fn no_token_changes_its_own_grant() {
         ..update_token(own)
     };
     stage.done("adam", &renamed).await;
+}
+
+#[tokio::test]
+async fn no_operator_locks_itself_out_by_networks() {
+    let stage = Stage::new().await;
+    let elsewhere = |network: &str| UpdateLibrary {
+        allowed_cidrs: Some(vec![Cidr::parse(network).unwrap()]),
+        ..update_library("system")
+    };
+    assert_eq!(
+        stage.refusal("root", &elsewhere("198.51.100.0/24")).await,
+        Reason::InUse
+    );
+    stage.done("root", &elsewhere("192.0.2.0/24")).await;
 }
 
 #[tokio::test]

@@ -7,15 +7,15 @@ use super::commands::{create_token, create_user, create_user_type, update_librar
 use super::lifecycle::{resume, revoke, suspend, update_token};
 use super::samples::{assignments, granted, name};
 use super::stage::Stage;
-use crate::authority::update::UpdateToken;
 use crate::authority::error::Reason;
 use crate::authority::issue::CreateToken;
 use crate::authority::judge::Verdict;
 use crate::authority::libraries::{DeleteLibrary, UpdateLibrary};
 use crate::authority::permission::Reserved;
 use crate::authority::transaction::Command;
-use crate::authority::users::{CreateUser, DeleteUser, UpdateUser};
+use crate::authority::update::UpdateToken;
 use crate::authority::user_types::{CreateUserType, DeleteUserType, UpdateUserType};
+use crate::authority::users::{CreateUser, DeleteUser, UpdateUser};
 
 /// Lets `root` do something just before the next commit.
 fn meanwhile<C: Command + Send + 'static>(stage: &Arc<Stage>, command: C) {
