@@ -37,15 +37,22 @@ impl Cidr {
     pub fn parse(text: &str) -> Result<Cidr, &'static str> {
         const WHAT: &str =
             "must be a network such as \"10.0.0.0/8\" or \"2001:db8::/32\", or one address";
-        let net = if text.contains('/') {
-            text.parse().map_err(|_| WHAT)?
-        } else {
-            IpNet::from(text.parse::<IpAddr>().map_err(|_| WHAT)?)
+        // The standard library reads an address in one way only; others take "010.0.0.0" for 10.0.0.0 or for 8.0.0.0.
+        let (address, length) = text
+            .split_once('/')
+            .map_or((text, None), |(address, length)| (address, Some(length)));
+        let address: IpAddr = address.parse().map_err(|_| WHAT)?;
+        let net = match length {
+            None => IpNet::from(address),
+            Some(digits) => {
+                let length: u8 = digits.parse().map_err(|_| WHAT)?;
+                // "/08" and "/+8" are numbers too.
+                if length.to_string() != digits {
+                    return Err(WHAT);
+                }
+                IpNet::new(address, length).map_err(|_| WHAT)?
+            }
         };
-        // The parser takes "/08" and "/+8" for "/8".
-        if text.contains('/') && !text.ends_with(&format!("/{}", net.prefix_len())) {
-            return Err(WHAT);
-        }
         if net.addr() != net.network() {
             return Err("must not have bits set behind its prefix length");
         }
@@ -137,6 +144,8 @@ mod tests {
             "10.0.0.0/8 ",
             "10.0.0.0/8,11.0.0.0/8",
             "010.0.0.1",
+            "010.0.0.0/8",
+            "10.0.0.0/0x8",
             "fe80::1%eth0",
             "localhost",
         ] {
