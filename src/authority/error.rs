@@ -85,6 +85,8 @@ pub struct Error {
 #[derive(Debug, Default)]
 pub struct Faults(Vec<Violation>);
 
+/// Most fields that the sentence names: it travels in a header, and clients take about 8 KiB of headers.
+const MAX_NAMED: usize = 8;
 /// What a caller should wait before it tries again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -256,13 +258,38 @@ impl Faults {
         let named: Vec<String> = self
             .0
             .iter()
+            .take(MAX_NAMED)
             .map(|v| match v.field.as_str() {
                 "" => v.description.clone(),
                 field => format!("{field} {}", v.description),
             })
             .collect();
-        error.message = named.join("; ");
+        error.message = match self.0.len().saturating_sub(MAX_NAMED) {
+            0 => named.join("; "),
+            more => format!("{}; and {more} more", named.join("; ")),
+        };
         error.violations = self.0;
         error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_names_eight_fields_and_counts_the_rest() {
+        let mut faults = Faults::default();
+        for i in 0..8 {
+            faults.add(format!("apis[{i}]"), "is wrong");
+        }
+        faults.add("user", "is wrong too");
+        let error = faults.check().unwrap_err();
+        assert!(
+            error.message.ends_with("apis[7] is wrong; and 1 more"),
+            "{}",
+            error.message
+        );
+        assert_eq!(error.violations.len(), 9);
     }
 }

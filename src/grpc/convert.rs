@@ -161,6 +161,10 @@ struct Clear<'a>(&'a [String]);
 
 impl Clear<'_> {
     fn check(&self, faults: &mut Faults, allowed: &[&str]) {
+        if self.0.len() > allowed.len() {
+            faults.add("clear", format!("holds more than {} items", allowed.len()));
+            return;
+        }
         for (i, field) in self.0.iter().enumerate() {
             if !allowed.contains(&field.as_str()) {
                 faults.add(
