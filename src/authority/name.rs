@@ -4,6 +4,8 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
+use super::secret::Secret;
+
 /// Longest name, bytes.
 pub const MAX_NAME_BYTES: usize = 63;
 /// Longest display name, bytes.
@@ -83,13 +85,19 @@ impl fmt::Display for NotAName {
     }
 }
 
-/// A text for people: at most `limit` bytes, without control characters.
+/// A text for people: at most `limit` bytes, without control characters. A text that holds a token is refused: it would be
+/// stored, shown in lists and kept in the audit log, and "found this one in a chat" is written with the token pasted behind it.
 pub fn text(text: &str, limit: usize) -> Result<String, String> {
     if text.len() > limit {
         return Err(format!("must be at most {limit} bytes long"));
     }
     if text.chars().any(char::is_control) {
         return Err("must not hold control characters".to_owned());
+    }
+    if Secret::occurs_in(text) {
+        return Err(
+            "must not hold a token; name it by its id, the part between the underscores".to_owned(),
+        );
     }
     Ok(text.to_owned())
 }
@@ -134,5 +142,17 @@ mod tests {
         assert!(text("line\nbreak", 128).is_err());
         assert!(text("\u{85}", 128).is_err());
         assert!(text(&"x".repeat(129), 128).is_err());
+    }
+
+    #[test]
+    fn a_text_holds_no_token() {
+        let token = Secret::mint().unwrap().to_secret_string();
+        let told = |around: &str| text(&around.replace("{}", token.expose()), 256);
+        for around in ["{}", "seen: {}.", "tka_{}", "{}{}", "é{}é"] {
+            let why = told(around).unwrap_err();
+            assert!(!why.contains(token.expose()), "{around}");
+        }
+        assert!(text(&token.expose()[..75], 128).is_ok());
+        assert!(text(&token.expose()[4..26], 128).is_ok());
     }
 }

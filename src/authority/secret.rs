@@ -13,7 +13,8 @@ use zeroize::{Zeroize, Zeroizing};
 /// Length of the secret string, bytes.
 pub const SECRET_STRING_BYTES: usize = 76;
 
-const PREFIX: &[u8] = b"tka_";
+const PREFIX_TEXT: &str = "tka_";
+const PREFIX: &[u8] = PREFIX_TEXT.as_bytes();
 const ID_DIGITS: usize = 22;
 const SECRET_DIGITS: usize = 43;
 const SECRET_AT: usize = PREFIX.len() + ID_DIGITS + 1;
@@ -101,6 +102,15 @@ impl Secret {
         decode(&bytes[PREFIX.len()..SECRET_AT - 1], &mut secret.id.0)?;
         decode(&bytes[SECRET_AT..CRC_AT], secret.bytes.as_mut())?;
         Ok(secret)
+    }
+
+    /// Whether a secret string stands anywhere in a text.
+    #[must_use]
+    pub fn occurs_in(text: &str) -> bool {
+        text.match_indices(PREFIX_TEXT).any(|(at, _)| {
+            text.get(at..at + SECRET_STRING_BYTES)
+                .is_some_and(|candidate| Secret::parse(candidate).is_ok())
+        })
     }
 
     /// Its one canonical form.
