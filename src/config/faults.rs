@@ -7,6 +7,12 @@ use super::SETTINGS;
 /// How different a name may be from a setting's to be taken for a slip of the fingers.
 const SLIP: usize = 3;
 
+/// Longest name that is repeated whole, characters: none of a setting is longer, its environment variable included, but a
+/// token is, and one may have got where a name should stand.
+const LONGEST_SHOWN: usize = 48;
+/// What is repeated of a longer one, characters: enough to find it by, and of a token not more than its public id.
+const SHOWN: usize = 24;
+
 /// Everything that is wrong with the configuration; never a value of it.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct ConfigFaults(Vec<String>);
@@ -31,13 +37,20 @@ impl ConfigFaults {
             .map(|setting| (distance(setting.name, name), setting.name))
             .min()
             .filter(|(distance, _)| *distance <= SLIP);
-        match nearest {
-            Some((_, nearest)) => self.add(
-                &shown.escape_debug().to_string(),
-                format!("is no setting; did you mean {nearest}?"),
-            ),
-            None => self.add(&shown.escape_debug().to_string(), "is no setting"),
+        let mut repeated: String = shown.escape_debug().collect();
+        if shown.chars().count() > LONGEST_SHOWN {
+            repeated = shown
+                .chars()
+                .take(SHOWN)
+                .flat_map(char::escape_debug)
+                .collect();
+            repeated += "...";
         }
+        let meant = nearest.map(|(_, nearest)| format!("; did you mean {nearest}?"));
+        self.add(
+            &repeated,
+            format!("is no setting{}", meant.unwrap_or_default()),
+        );
     }
 }
 
