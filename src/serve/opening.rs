@@ -56,17 +56,13 @@ pub enum OpeningError {
 
 /// Opens the authority: it answers Verify from now on.
 pub(super) async fn open(config: &Config) -> Result<Open, OpeningError> {
-    let data_dir = &config.data_dir;
-    create_dir(data_dir)?;
-    let store_dir = data_dir.join(STORE);
-    let root = root_key(config, &store_dir)?;
     let index = Arc::new(Index::new());
-    let follower = Box::new(index.clone());
     // On a thread of its own: recovery may take long, and health and signals are answered meanwhile.
-    let store = tokio::task::spawn_blocking(move || SledStore::open(&store_dir, follower)).await;
-    let store = store
-        .map_err(|_| OpeningError::Interrupted)?
-        .map_err(OpeningError::Store)?;
+    let opening = tokio::task::spawn_blocking({
+        let (config, index) = (config.clone(), index.clone());
+        move || open_store(&config, index)
+    });
+    let (store, root) = opening.await.map_err(|_| OpeningError::Interrupted)??;
     let wall = Clock::system(0).now();
     let opened = Authority::open(Arc::new(store), index, root, Moment(wall))
         .await
@@ -110,6 +106,15 @@ pub(super) async fn ensure_operator(config: &Config, open: &Open) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// The store, which writes to the index from now on, and the root key. Blocks.
+fn open_store(config: &Config, index: Arc<Index>) -> Result<(SledStore, RootKey), OpeningError> {
+    create_dir(&config.data_dir)?;
+    let store_dir = config.data_dir.join(STORE);
+    let root = root_key(config, &store_dir)?;
+    let store = SledStore::open(&store_dir, Box::new(index)).map_err(OpeningError::Store)?;
+    Ok((store, root))
 }
 
 fn root_key(config: &Config, store_dir: &Path) -> Result<RootKey, OpeningError> {
