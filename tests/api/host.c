@@ -2,6 +2,7 @@
 //
 // HOST_CLOCK_SHIFT: seconds by which the wall clock is off.
 // HOST_DISK_FAILS: a path; while a file is there, nothing can be made durable.
+// HOST_DISK_STALLS: a path; while a file is there, that takes half a second.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -25,6 +26,10 @@ int fdatasync(int file) {
     if (flag != NULL && access(flag, F_OK) == 0) {
         errno = EIO;
         return -1;
+    }
+    flag = getenv("HOST_DISK_STALLS");
+    if (flag != NULL && access(flag, F_OK) == 0) {
+        usleep(500 * 1000);
     }
     return real(file);
 }

@@ -10,14 +10,25 @@
     reason = "a test says what must hold by panicking"
 )]
 
+mod addresses;
 mod boundaries;
 mod callers;
+mod canary;
+mod cli;
+mod configuration;
+mod conveyance;
 mod directory;
 mod disk;
 mod host;
+mod inputs;
 mod lifecycle;
+mod open;
+mod pages;
+mod reasons;
 mod refusal;
 mod schema;
+mod search;
+mod story;
 mod time;
 mod token;
 mod verifier;
@@ -26,3 +37,10 @@ mod world;
 
 #[path = "../harness/mod.rs"]
 mod harness;
+
+/// Prints figures even when the test passes.
+fn report(figures: &str) {
+    use std::io::Write as _;
+    let mut out = std::io::stderr();
+    writeln!(out, "{figures}").expect("standard error takes a line");
+}

@@ -67,6 +67,15 @@ pub(crate) fn fields_of(status: &Status) -> Vec<String> {
         .collect()
 }
 
+/// How many bytes the headers of an error take, as HTTP/2 counts them (RFC 9113, section 6.5.2).
+pub(crate) fn bytes_sent(status: &Status) -> usize {
+    let response = status.clone().into_http::<()>();
+    let headers = response.headers().iter();
+    headers
+        .map(|(name, value)| name.as_str().len() + value.len() + 32)
+        .sum()
+}
+
 /// What an error tells programs under this key.
 pub(crate) fn told(status: &Status, key: &str) -> Option<String> {
     let info = status.get_details_error_info()?;

@@ -239,7 +239,7 @@ async fn a_clock_set_back_an_hour_revives_nothing_that_this_store_has_seen_expir
     pass(Duration::from_millis(1100)).await;
     world.user(ACME, "bob", &[]).await;
 
-    let world = host.start(world.killed(), -3600).await;
+    let world = host.start(world.killed(), &[], -3600).await;
     assert_eq!(world.verdict(&secret).await, Verdict::Expired);
     assert_eq!(world.verdict(&young_secret).await, Verdict::Valid);
     let (newer, _) = world.token(asking(ACME, "ann")).await;

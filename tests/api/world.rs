@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use prost_types::Timestamp;
 use tempfile::TempDir;
 use token_authority::proto::v1::{
     Assignment, CreateLibraryRequest, CreateTokenRequest, CreateTokenResponse, CreateUserRequest,
@@ -56,6 +57,11 @@ impl World {
     /// The same store under a new server, after the process was killed.
     pub(crate) async fn killed_and_started(self) -> World {
         World::on(self.killed(), &[], &[]).await
+    }
+
+    /// The server, and its data directory for as long as it is needed.
+    pub(crate) fn parts(self) -> (Server, TempDir) {
+        (self.server, self.data)
     }
 
     /// What is left of a server whose process was killed.
@@ -204,14 +210,12 @@ pub(crate) fn texts(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|&text| text.to_owned()).collect()
 }
 
-/// This moment, so many seconds later.
-pub(crate) fn later(
-    moment: Option<prost_types::Timestamp>,
-    seconds: i64,
-) -> Option<prost_types::Timestamp> {
-    let mut moment = moment.expect("a time");
-    moment.seconds += seconds;
-    Some(moment)
+/// This moment, so many seconds later, as a field takes it.
+pub(crate) fn later(moment: Option<Timestamp>, seconds: i64) -> Option<Timestamp> {
+    moment.map(|moment| Timestamp {
+        seconds: moment.seconds + seconds,
+        ..moment
+    })
 }
 
 /// Waits until this has passed by the server's clock, which is this machine's.
