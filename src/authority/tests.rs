@@ -15,3 +15,4 @@ mod requests;
 mod rights;
 pub(super) mod samples;
 mod stage;
+mod staged;

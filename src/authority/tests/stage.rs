@@ -1,15 +1,12 @@
 //! An authority over the engine in memory, with operators and the library `acme` at work in it.
 
-use std::collections::{HashMap, VecDeque};
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
-
-use async_trait::async_trait;
 
 use super::commands::{create_library, create_token, create_user, create_user_type};
 use super::samples::{address, at, granted, name};
+use super::staged::{Staged, new_store};
 use crate::authority::caller::Caller;
 use crate::authority::error::{Error, Reason};
 use crate::authority::index::Index;
@@ -25,26 +22,7 @@ use crate::authority::secret::TokenId;
 use crate::authority::token::Token;
 use crate::authority::transaction::{Call, Command, Done};
 use crate::authority::{Authority, Opened, Scope, StartError};
-use crate::store::memory::MemoryStore;
-use crate::store::{
-    Change, Committed, Follower, Key, Load, Precondition, Record, Revision, Store, StoreError,
-    StoreId,
-};
-
-/// What runs before a commit.
-type Hook = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// The engine in memory; it can be made to let something else happen just before a commit.
-pub(super) struct Staged {
-    inner: MemoryStore,
-    hooks: Mutex<VecDeque<Hook>>,
-    in_hook: AtomicBool,
-    pub(super) commits: AtomicUsize,
-    index: Arc<Mutex<Arc<Index>>>,
-}
-
-/// Follows the store for whichever index was opened last.
-struct Switch(Arc<Mutex<Arc<Index>>>);
+use crate::store::{Change, Key, Store};
 
 /// Everything of a test.
 pub(super) struct Stage {
@@ -61,88 +39,7 @@ pub(super) const START: &str = "2026-03-01T12:00:00Z";
 pub(super) const MINUTE: i64 = 60 * 1000;
 pub(super) const DAY: i64 = 24 * 60 * MINUTE;
 
-// === impl Staged ===
-
-impl Staged {
-    pub(super) fn before_commit(&self, hook: impl Future<Output = ()> + Send + 'static) {
-        self.hooks.lock().unwrap().push_back(Box::pin(hook));
-    }
-}
-
-#[async_trait]
-impl Store for Staged {
-    fn id(&self) -> StoreId {
-        self.inner.id()
-    }
-
-    async fn head(&self) -> Result<Revision, StoreError> {
-        self.inner.head().await
-    }
-
-    async fn get(&self, keys: Vec<Key>) -> Result<Vec<Option<Record>>, StoreError> {
-        self.inner.get(keys).await
-    }
-
-    async fn scan(
-        &self,
-        prefix: Key,
-        after: Option<Key>,
-        limit: usize,
-    ) -> Result<Vec<Record>, StoreError> {
-        self.inner.scan(prefix, after, limit).await
-    }
-
-    async fn commit(
-        &self,
-        preconditions: Vec<Precondition>,
-        changes: Vec<Change>,
-    ) -> Result<Revision, StoreError> {
-        if !self.in_hook.swap(true, Ordering::SeqCst) {
-            self.commits.fetch_add(1, Ordering::SeqCst);
-            let hook = self.hooks.lock().unwrap().pop_front();
-            if let Some(hook) = hook {
-                hook.await;
-            }
-            self.in_hook.store(false, Ordering::SeqCst);
-        }
-        self.inner.commit(preconditions, changes).await
-    }
-
-    async fn load(&self, load: Load) -> Result<Option<Key>, StoreError> {
-        self.inner.load(load).await
-    }
-
-    async fn failed(&self) -> String {
-        self.inner.failed().await
-    }
-
-    async fn close(&self) {
-        self.inner.close().await;
-    }
-}
-
-impl Follower for Switch {
-    fn publish(&mut self, commits: &[Committed]) {
-        self.0.lock().unwrap().publish(commits);
-    }
-
-    fn loaded(&mut self, load: &Load, records: Vec<Record>) {
-        self.0.lock().unwrap().loaded(load, records);
-    }
-}
-
 // === opening ===
-
-pub(super) fn new_store() -> Arc<Staged> {
-    let index = Arc::new(Mutex::new(Arc::new(Index::new())));
-    Arc::new(Staged {
-        inner: MemoryStore::new(Box::new(Switch(index.clone()))),
-        hooks: Mutex::default(),
-        in_hook: AtomicBool::new(false),
-        commits: AtomicUsize::new(0),
-        index,
-    })
-}
 
 /// Opens an authority with an index of its own.
 pub(super) async fn open(store: &Arc<Staged>, root: &str) -> Result<Opened, StartError> {

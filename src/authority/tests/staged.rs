@@ -1,0 +1,112 @@
+//! The engine in memory, made to let something else happen just before a commit.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+
+use crate::authority::index::Index;
+use crate::store::memory::MemoryStore;
+use crate::store::{
+    Change, Committed, Follower, Key, Load, Precondition, Record, Revision, Store, StoreError,
+    StoreId,
+};
+
+/// What runs before a commit.
+type Hook = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The engine in memory; it can be made to let something else happen just before a commit.
+pub(super) struct Staged {
+    pub(super) inner: MemoryStore,
+    hooks: Mutex<VecDeque<Hook>>,
+    in_hook: AtomicBool,
+    pub(super) commits: AtomicUsize,
+    pub(super) index: Arc<Mutex<Arc<Index>>>,
+}
+
+/// Follows the store for whichever index was opened last.
+struct Switch(Arc<Mutex<Arc<Index>>>);
+
+// === impl Staged ===
+
+impl Staged {
+    pub(super) fn before_commit(&self, hook: impl Future<Output = ()> + Send + 'static) {
+        self.hooks.lock().unwrap().push_back(Box::pin(hook));
+    }
+}
+
+#[async_trait]
+impl Store for Staged {
+    fn id(&self) -> StoreId {
+        self.inner.id()
+    }
+
+    async fn head(&self) -> Result<Revision, StoreError> {
+        self.inner.head().await
+    }
+
+    async fn get(&self, keys: Vec<Key>) -> Result<Vec<Option<Record>>, StoreError> {
+        self.inner.get(keys).await
+    }
+
+    async fn scan(
+        &self,
+        prefix: Key,
+        after: Option<Key>,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        self.inner.scan(prefix, after, limit).await
+    }
+
+    async fn commit(
+        &self,
+        preconditions: Vec<Precondition>,
+        changes: Vec<Change>,
+    ) -> Result<Revision, StoreError> {
+        if !self.in_hook.swap(true, Ordering::SeqCst) {
+            self.commits.fetch_add(1, Ordering::SeqCst);
+            let hook = self.hooks.lock().unwrap().pop_front();
+            if let Some(hook) = hook {
+                hook.await;
+            }
+            self.in_hook.store(false, Ordering::SeqCst);
+        }
+        self.inner.commit(preconditions, changes).await
+    }
+
+    async fn load(&self, load: Load) -> Result<Option<Key>, StoreError> {
+        self.inner.load(load).await
+    }
+
+    async fn failed(&self) -> String {
+        self.inner.failed().await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
+
+impl Follower for Switch {
+    fn publish(&mut self, commits: &[Committed]) {
+        self.0.lock().unwrap().publish(commits);
+    }
+
+    fn loaded(&mut self, load: &Load, records: Vec<Record>) {
+        self.0.lock().unwrap().loaded(load, records);
+    }
+}
+
+pub(super) fn new_store() -> Arc<Staged> {
+    let index = Arc::new(Mutex::new(Arc::new(Index::new())));
+    Arc::new(Staged {
+        inner: MemoryStore::new(Box::new(Switch(index.clone()))),
+        hooks: Mutex::default(),
+        in_hook: AtomicBool::new(false),
+        commits: AtomicUsize::new(0),
+        index,
+    })
+}
