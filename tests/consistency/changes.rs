@@ -9,8 +9,9 @@ use tokio::task::JoinSet;
 use crate::check::{Ask, Checker};
 use crate::harness::Server;
 use crate::history::Answer;
+use crate::journal::{Journal, Target};
 use crate::model::{Demand, TokenState};
-use crate::world::{Journal, Target, World};
+use crate::world::World;
 use crate::{ALONE, Dice, report};
 
 /// Checks and changes after which the load ends.
@@ -23,7 +24,7 @@ const PATIENCE: Duration = Duration::from_mins(10);
 const WORLDS: usize = 48;
 /// Of those, the ones that are changed, and checked, to the end; the others leave the machine to them once there are enough
 /// changes.
-const STEADY: usize = 8;
+const STEADY: usize = 4;
 /// Clients that verify in batches, and one by one.
 const BATCHERS: usize = 3;
 const SINGLES: usize = 2;

@@ -9,9 +9,9 @@ use tonic_types::StatusExt as _;
 
 use crate::harness::Clients;
 use crate::history::Answer;
+use crate::journal::Target;
 use crate::model::{Demand, Found};
 use crate::number;
-use crate::world::Target;
 
 /// A check to be made.
 #[derive(Debug, Clone)]

@@ -17,7 +17,9 @@ mod callers;
 mod changes;
 mod check;
 mod history;
+mod journal;
 mod model;
+mod staff;
 mod warmup;
 mod world;
 

@@ -17,8 +17,9 @@ use tokio::task::JoinSet;
 use crate::check::{Ask, Checker};
 use crate::harness::Server;
 use crate::history::{Findings, History};
+use crate::journal::{Journal, Target};
 use crate::model::{Demand, TokenState};
-use crate::world::{Journal, Target, World, revoke};
+use crate::world::{World, revoke};
 use crate::{ALONE, Dice, report};
 
 /// Tokens that nobody checks, so that loading takes a while; as many again at each attempt.
@@ -251,7 +252,7 @@ impl Tokens {
         }
         for _ in 0..UNKNOWN {
             let secret = Secret::mint().expect("randomness").to_secret_string();
-            all.push(journal.add_unknown(&world, secret.expose()));
+            all.push(world.add_unknown(secret.expose()));
         }
         all.extend(doomed.iter().cloned());
         Tokens {

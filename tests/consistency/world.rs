@@ -1,6 +1,6 @@
-//! Libraries under change, and the journal of what was done to them.
+//! Libraries under change.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Instant;
 
 use token_authority::proto::v1::{
@@ -10,107 +10,22 @@ use token_authority::proto::v1::{
 };
 
 use crate::harness::Clients;
-use crate::history::{Change, History, Timeline, TokenHistory};
+use crate::history::Change;
+use crate::journal::{Journal, Target};
 use crate::model::{Directory, Rights, TokenState, Which};
 use crate::number;
 
 const USER: &str = "app";
 
-/// A token as those who check it know it.
-#[derive(Debug, Clone)]
-pub(crate) struct Target {
-    /// Its place in the journal.
-    pub(crate) token: usize,
-    pub(crate) token_id: String,
-    pub(crate) secret: Arc<str>,
-    /// Its library.
-    pub(crate) library: Arc<str>,
-}
-
-/// What was done, and what there is to check.
-#[derive(Default)]
-pub(crate) struct Journal(Mutex<Pages>);
-
-#[derive(Default)]
-struct Pages {
-    history: History,
-    targets: Vec<Vec<Target>>,
-    changes: usize,
-}
-
 /// A library that one client changes, one change after the other.
 pub(crate) struct World {
     number: usize,
+    made: Instant,
     library: Arc<str>,
     operator: Clients,
     journal: Arc<Journal>,
     state: Directory,
     mark: u32,
-}
-
-// === impl Journal ===
-
-impl Journal {
-    fn pages(&self) -> MutexGuard<'_, Pages> {
-        self.0.lock().unwrap()
-    }
-
-    /// The tokens to check, of each library.
-    pub(crate) fn targets(&self) -> Vec<Vec<Target>> {
-        self.pages().targets.clone()
-    }
-
-    /// How often something was changed.
-    pub(crate) fn changes(&self) -> usize {
-        self.pages().changes
-    }
-
-    /// A token that was never made.
-    pub(crate) fn add_unknown(&self, world: &World, secret: &str) -> Target {
-        let never = Change {
-            sent: world.began(),
-            answered: world.began(),
-            revision: 0,
-            after: TokenState::Unknown,
-        };
-        self.add(world, (String::new(), secret), None, never)
-    }
-
-    pub(crate) fn token_changed(&self, token: usize, change: Change<TokenState>) {
-        let mut pages = self.pages();
-        pages.changes += 1;
-        pages.history.tokens[token].timeline.0.push(change);
-    }
-
-    /// All that was done.
-    pub(crate) fn history(&self) -> History {
-        self.pages().history.clone()
-    }
-
-    fn add(
-        &self,
-        world: &World,
-        (token_id, secret): (String, &str),
-        pin: Option<Which>,
-        made: Change<TokenState>,
-    ) -> Target {
-        let mut pages = self.pages();
-        pages.changes += 1;
-        let token = pages.history.tokens.len();
-        pages.history.tokens.push(TokenHistory {
-            world: world.number,
-            pin,
-            timeline: Timeline(vec![made]),
-        });
-        let target = Target {
-            token,
-            token_id,
-            secret: secret.into(),
-            library: Arc::clone(&world.library),
-        };
-        pages.targets[world.number].push(target.clone());
-        target
-    }
 }
 
 // === impl World ===
@@ -157,15 +72,9 @@ impl World {
             .expect("a user")
             .into_inner();
         let first = change(sent, &made.user.expect("the user").etag, state);
-        let number = {
-            let mut pages = journal.pages();
-            pages.changes += 1;
-            pages.history.worlds.push(Timeline(vec![first]));
-            pages.targets.push(Vec::new());
-            pages.targets.len() - 1
-        };
         World {
-            number,
+            number: journal.world_made(first),
+            made: first.sent,
             library: name.into(),
             operator,
             journal: Arc::clone(journal),
@@ -182,40 +91,30 @@ impl World {
         self.state
     }
 
-    /// When it was made.
-    fn began(&self) -> Instant {
-        self.journal.pages().history.worlds[self.number].0[0].sent
-    }
-
     /// The tokens of the library that are to be checked.
     pub(crate) fn targets(&self) -> Vec<Target> {
-        self.journal.pages().targets[self.number].clone()
+        self.journal.targets_of(self.number)
     }
 
     /// What a token is known to be.
     pub(crate) fn state_of(&self, token: usize) -> TokenState {
-        let pages = self.journal.pages();
-        let last = pages.history.tokens[token].timeline.0.last();
-        last.expect("a token that was made").after
+        self.journal.state_of(token)
     }
 
     /// No longer checks any of its tokens.
     pub(crate) fn retire(&self) {
-        self.journal.pages().targets[self.number].clear();
+        self.journal.forget_all(self.number);
     }
 
     /// No longer checks a token.
     pub(crate) fn forget(&self, target: &Target) {
-        let targets = &mut self.journal.pages().targets[self.number];
-        targets.retain(|kept| kept.token != target.token);
+        self.journal.forget(self.number, target.token);
     }
 
     fn changed(&mut self, sent: Instant, etag: &str, after: Directory) {
         self.state = after;
         let change = change(sent, etag, after);
-        let mut pages = self.journal.pages();
-        pages.changes += 1;
-        pages.history.worlds[self.number].0.push(change);
+        self.journal.world_changed(self.number, change);
     }
 
     pub(crate) async fn grant(&mut self, which: Which, reads: bool, opens_vault: bool) {
@@ -347,8 +246,33 @@ impl World {
             .into_inner();
         let token = made.token.expect("the token");
         let change = change(sent, &token.etag, TokenState::Active);
-        self.journal
-            .add(self, (token.token_id, &made.secret), pin, change)
+        self.add((token.token_id, &made.secret), pin, change)
+    }
+
+    /// A token that was never made.
+    pub(crate) fn add_unknown(&self, secret: &str) -> Target {
+        let never = Change {
+            sent: self.made,
+            answered: self.made,
+            revision: 0,
+            after: TokenState::Unknown,
+        };
+        self.add((String::new(), secret), None, never)
+    }
+
+    fn add(
+        &self,
+        (token_id, secret): (String, &str),
+        pin: Option<Which>,
+        made: Change<TokenState>,
+    ) -> Target {
+        let target = |token| Target {
+            token,
+            token_id,
+            secret: secret.into(),
+            library: Arc::clone(&self.library),
+        };
+        self.journal.token_made(self.number, pin, made, target)
     }
 
     pub(crate) async fn suspend(&self, target: &Target) {
