@@ -17,6 +17,8 @@ use crate::table;
 const FRAME_BYTES: usize = 5;
 /// Calls of the run that finds out how many fill a measurement.
 const CALIBRATION_CALLS: usize = 2_000;
+/// How long a calibration takes at least, unless it comes to so many calls before.
+const CALIBRATION_SECONDS: f64 = 0.1;
 
 /// The same call, again and again.
 pub(crate) struct Call {
@@ -73,9 +75,13 @@ impl Call {
 
     /// How many calls take about so long.
     pub(crate) fn calibrate(&self, address: SocketAddr, pid: u32, length: Duration) -> usize {
-        let rate = self
-            .measure(address, pid, CALIBRATION_CALLS)
-            .calls_per_second;
+        let mut calls = self.connections * self.streams;
+        let mut rate = self.measure(address, pid, calls).calls_per_second;
+        // A large batch on a slow build takes long, a small one on a fast build too short to tell.
+        while calls < CALIBRATION_CALLS && (calls as f64) < rate * CALIBRATION_SECONDS {
+            calls *= 4;
+            rate = self.measure(address, pid, calls).calls_per_second;
+        }
         let calls = rate * length.as_secs_f64();
         // A whole number of calls is meant.
         #[expect(
