@@ -143,7 +143,7 @@ async fn settle(config: &Config, open: &Open, health: &Health) -> ServeError {
     let started = Instant::now();
     let settled = match open.authority.load_tokens().await {
         Ok(size) => {
-            let elapsed_ms = started.elapsed().as_millis();
+            let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             tracing::info!(
                 tokens = size.tokens,
                 bytes = size.bytes,

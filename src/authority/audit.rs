@@ -31,3 +31,9 @@ pub struct AuditEvent {
     /// The id of the call.
     pub call_id: String,
 }
+
+/// The names of the fields that a change altered.
+pub(super) fn changed(fields: &[(&str, bool)]) -> Vec<String> {
+    let altered = fields.iter().filter(|(_, altered)| *altered);
+    altered.map(|(name, _)| (*name).to_owned()).collect()
+}

@@ -106,12 +106,19 @@ impl Authority {
             Err(_) => system_library(system.clone(), now.time)?,
         };
         let uid = library.uid;
-        let user_type = UserType {
-            library_uid: uid,
-            user_type: operator.clone(),
-            permissions: PermissionSet::from(ReservedSet::of(&Reserved::ALL)),
-            create_time: now.time,
-        };
+        let found = self
+            .fetch::<UserType>(keyspace::user_type(uid, &operator))
+            .await?;
+        let mut user_type = found.map_or_else(
+            || UserType {
+                library_uid: uid,
+                user_type: operator.clone(),
+                permissions: PermissionSet::default(),
+                create_time: now.time,
+            },
+            |found| found.value,
+        );
+        user_type.permissions.reserved = ReservedSet::of(&Reserved::ALL);
         let found = self.fetch::<User>(keyspace::user(uid, &root)).await?;
         let mut user = match found {
             Some(found) => User {

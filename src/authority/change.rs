@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::Authority;
-use super::audit::AuditEvent;
+use super::audit::{AuditEvent, changed};
 use super::caller::Authorised;
 use super::directory::Library;
 use super::error::{Error, Reason};
@@ -289,7 +289,7 @@ fn plan_for(before: &Versioned<Token>) -> Plan<Token> {
 }
 
 pub(super) fn changed_fields(before: &Token, after: &Token) -> Vec<String> {
-    let changed = [
+    changed(&[
         ("display_name", before.display_name != after.display_name),
         ("description", before.description != after.description),
         ("expire_time", before.expire_time != after.expire_time),
@@ -307,10 +307,5 @@ pub(super) fn changed_fields(before: &Token, after: &Token) -> Vec<String> {
             "allowed_cidrs",
             before.grant.allowed_cidrs != after.grant.allowed_cidrs,
         ),
-    ];
-    changed
-        .iter()
-        .filter(|(_, changed)| *changed)
-        .map(|(name, _)| (*name).to_owned())
-        .collect()
+    ])
 }

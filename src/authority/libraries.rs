@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use super::Authority;
+use super::audit::changed;
 use super::caller::Authorised;
 use super::cidr::{self, Cidr};
 use super::directory::{Library, SYSTEM, Uid};
@@ -248,7 +249,7 @@ fn check_policy(library: &Library, now: Moment) -> Result<(), Error> {
 }
 
 fn changed_fields(before: &Library, after: &Library) -> Vec<String> {
-    let changed = [
+    changed(&[
         ("display_name", before.display_name != after.display_name),
         ("tenant_id", before.tenant_id != after.tenant_id),
         ("state", before.disabled != after.disabled),
@@ -267,10 +268,5 @@ fn changed_fields(before: &Library, after: &Library) -> Vec<String> {
         ("max_lifetime", before.max_lifetime != after.max_lifetime),
         ("contact_apis", before.contact_apis != after.contact_apis),
         ("allowed_cidrs", before.allowed_cidrs != after.allowed_cidrs),
-    ];
-    changed
-        .iter()
-        .filter(|(_, changed)| *changed)
-        .map(|(name, _)| (*name).to_owned())
-        .collect()
+    ])
 }

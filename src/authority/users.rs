@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::Authority;
-use super::audit::AuditEvent;
+use super::audit::{AuditEvent, changed};
 use super::caller::Authorised;
 use super::directory::{Assignment, Uid, User, UserKind};
 use super::error::Error;
@@ -256,16 +256,11 @@ fn sorted(assignments: &[Assignment]) -> Vec<Assignment> {
 }
 
 fn changed_fields(before: &User, after: &User) -> Vec<String> {
-    let changed = [
+    changed(&[
         ("display_name", before.display_name != after.display_name),
         ("email", before.email != after.email),
         ("state", before.disabled != after.disabled),
         ("assignments", before.assignments != after.assignments),
         ("data_owner", before.data_owner != after.data_owner),
-    ];
-    changed
-        .iter()
-        .filter(|(_, changed)| *changed)
-        .map(|(name, _)| (*name).to_owned())
-        .collect()
+    ])
 }

@@ -156,6 +156,17 @@ fn all_faults_are_told_at_once() {
 }
 
 #[test]
+fn a_level_that_is_misspelt_is_a_fault_and_does_not_silence_the_log() {
+    for wrong in ["infoo", "token_authority", "info,debgu", ""] {
+        let told = faults(&flags(&[&format!("--log-level={wrong}")]), &[]);
+        assert!(told.contains("log_level (in --log-level)"), "{wrong}");
+    }
+    for right in ["off", "WARN", "info,token_authority::store=debug"] {
+        assert!(LogFilter::parse(right).is_ok(), "{right}");
+    }
+}
+
+#[test]
 fn no_fault_repeats_a_value() {
     let lines: Vec<String> = SETTINGS
         .iter()

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
 /// A type that a setting can have.
@@ -101,8 +102,10 @@ impl Value for LogFormat {
 
 impl Value for LogFilter {
     fn parse(text: &str) -> Result<Self, &'static str> {
-        const WANTED: &str = "error, warn, info, debug, trace, or filter directives";
-        if text.is_empty() {
+        const WANTED: &str = "error, warn, info, debug, trace, off, or directives such as info,token_authority::store=debug";
+        // A bare word that is no level would name a target, and silence all others: it is a slip of the pen.
+        let mut bare = text.split(',').filter(|part| !part.contains('='));
+        if !bare.all(|level| !level.is_empty() && level.parse::<LevelFilter>().is_ok()) {
             return Err(WANTED);
         }
         EnvFilter::builder()

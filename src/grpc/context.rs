@@ -140,7 +140,7 @@ where
         let peer = peer::address(self.peer, request.headers(), &self.rules.trusted_proxies);
         let record = Record::begin(method, peer);
         let Some(method) = method else {
-            let unknown = status::plain(Reason::UnknownMethod, "There is no such method.");
+            let unknown = status::plain(Reason::UnknownMethod, "there is no such method");
             return ContextFuture::refused(record, unknown);
         };
         let longest = match deadline::asked(request.headers()) {

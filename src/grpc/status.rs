@@ -73,21 +73,21 @@ pub fn foreign(status: &Status) -> Status {
     let mut mapped = match status.code() {
         Code::Unimplemented if status.metadata().contains_key(ACCEPT_ENCODING) => plain(
             Reason::MalformedRequest,
-            "The request is compressed in a way that the server does not read.",
+            "the request is compressed in a way that the server does not read",
         ),
-        Code::Unimplemented => plain(Reason::UnknownMethod, "There is no such method."),
+        Code::Unimplemented => plain(Reason::UnknownMethod, "there is no such method"),
         Code::OutOfRange | Code::ResourceExhausted => plain(
             Reason::LimitExceeded,
-            "The request is larger than this call takes.",
+            "the request is larger than this call takes",
         ),
         // Decoding: a damaged frame, a damaged message, a text that is not UTF-8.
         Code::Internal | Code::InvalidArgument | Code::Unknown => plain(
             Reason::MalformedRequest,
-            "The request is not a message of its type.",
+            "the request is not a message of its type",
         ),
-        Code::NotFound => plain(Reason::NotFound, "There is none such."),
+        Code::NotFound => plain(Reason::NotFound, "there is none such"),
         Code::DeadlineExceeded => deadline_exceeded(),
-        Code::Unavailable => plain(Reason::NotReady, "It can't be decided now. Try again."),
+        Code::Unavailable => plain(Reason::NotReady, "it can't be decided now; try again"),
         Code::Ok
         | Code::Cancelled
         | Code::AlreadyExists
@@ -111,12 +111,12 @@ pub fn unfinished(status: &Status) -> Status {
     match status.code() {
         Code::OutOfRange | Code::ResourceExhausted => plain(
             Reason::LimitExceeded,
-            "The response is larger than this call gives. Ask for less.",
+            "the response is larger than this call gives; ask for less",
         ),
-        Code::NotFound => plain(Reason::NotFound, "There is none such."),
+        Code::NotFound => plain(Reason::NotFound, "there is none such"),
         Code::InvalidArgument => plain(
             Reason::MalformedRequest,
-            "The request is not a message of its type.",
+            "the request is not a message of its type",
         ),
         _ => internal(),
     }
@@ -127,7 +127,7 @@ pub fn unfinished(status: &Status) -> Status {
 pub fn deadline_exceeded() -> Status {
     plain(
         Reason::DeadlineExceeded,
-        "It took longer than the call's deadline. A change may or may not have been made: repeat it with the same request_id.",
+        "it took longer than the call's deadline; a change may or may not have been made: repeat it with the same request_id",
     )
 }
 
@@ -136,7 +136,7 @@ pub fn deadline_exceeded() -> Status {
 pub fn internal() -> Status {
     plain(
         Reason::Internal,
-        "A fault of the authority itself. Its log has the call id in ta-call-id.",
+        "a fault of the authority itself; its log has the call id in ta-call-id",
     )
 }
 

@@ -119,7 +119,7 @@ where
             GateProjection::Early { call } => call.poll(cx),
             GateProjection::Closed => {
                 let starting =
-                    status::plain(Reason::NotReady, "The authority is starting. Try again.");
+                    status::plain(Reason::NotReady, "the authority is starting; try again");
                 Poll::Ready(Ok(starting.into_http()))
             }
         }

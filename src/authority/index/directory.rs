@@ -181,7 +181,7 @@ impl Directory {
         Some(&mut self.libraries[slot as usize]).filter(|l| l.facts.is_some())
     }
 
-    /// All living libraries with their slots.
+    /// All libraries, deleted ones too.
     pub fn libraries(&self) -> impl Iterator<Item = &LibrarySlot> {
         self.libraries.iter()
     }

@@ -67,7 +67,7 @@ where
             }
             None => Poll::Ready(Some(Err(status::plain(
                 Reason::LimitExceeded,
-                "The request is larger than this call takes.",
+                "the request is larger than this call takes",
             )))),
         }
     }

@@ -27,7 +27,7 @@ pub(super) fn asked(headers: &HeaderMap) -> Result<Option<Duration>, Status> {
 fn refusal() -> Status {
     status::plain(
         Reason::MalformedRequest,
-        "grpc-timeout must be 1 to 8 digits, more than nothing, and a unit: H, M, S, m, u or n.",
+        "grpc-timeout must be 1 to 8 digits, more than nothing, and a unit: H, M, S, m, u or n",
     )
 }
 

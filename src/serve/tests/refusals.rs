@@ -212,7 +212,7 @@ async fn a_message_that_is_damaged_is_refused_without_a_word_about_its_fields() 
         );
         assert_eq!(
             refused.message(),
-            "The request is not a message of its type."
+            "the request is not a message of its type"
         );
     }
 }
