@@ -4,10 +4,11 @@ use std::io;
 
 use super::Authority;
 use super::audit::AuditEvent;
+use super::cidr;
 use super::directory::{Assignment, Library, SYSTEM, Uid, User, UserKind, UserType};
 use super::error::Error;
 use super::index::Lookup;
-use super::judge::{self, Demand, Verdict};
+use super::judge::{self, Demand};
 use super::keyspace::{self, Stored};
 use super::moment::{Lifetime, Moment, Now};
 use super::name::Name;
@@ -80,12 +81,15 @@ impl Authority {
             return Ok(false);
         };
         Ok(system.tokens.iter().any(|(_, id)| match state.token(*id) {
-            // One that works from certain addresses alone still works.
             Lookup::Known(view) => {
-                matches!(
-                    judge::judge(view.records, &demand, now),
-                    Ok(_) | Err(Verdict::IpNotAllowed)
-                )
+                let library = view.records.library.map(|l| &l.value.allowed_cidrs[..]);
+                let token = &view.records.grant.allowed_cidrs;
+                // One that works from certain addresses alone still works.
+                let demand = Demand {
+                    client_ip: cidr::common_address(library.unwrap_or_default(), token),
+                    ..demand.clone()
+                };
+                judge::judge(view.records, &demand, now).is_ok()
             }
             _ => false,
         }))
@@ -101,6 +105,8 @@ impl Authority {
             Ok(found) => Library {
                 disabled: false,
                 tokens_enabled: true,
+                // Nobody may be left who is at an address that these allow.
+                allowed_cidrs: Vec::new(),
                 ..found.value
             },
             Err(_) => system_library(system.clone(), now.time)?,
@@ -123,6 +129,8 @@ impl Authority {
         let mut user = match found {
             Some(found) => User {
                 disabled: false,
+                kind: UserKind::Standard,
+                data_owner: String::new(),
                 ..found.value
             },
             None => root_user(uid, root.clone(), now.time)?,

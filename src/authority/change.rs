@@ -158,13 +158,7 @@ impl Command for ExtendToken {
             ));
         }
         if limit <= token.expire_time {
-            return Err(Error::new(
-                Reason::LifetimeAtMaximum,
-                format!(
-                    "it lasts as long as the library's max_lifetime allows already, until {}",
-                    token.expire_time
-                ),
-            ));
+            return Err(at_maximum(&token));
         }
         plan.clamped = wanted > limit;
         plan.warnings.extend(warning);
@@ -256,6 +250,17 @@ impl Command for RevokeToken {
         plan.replace(&before, token)?;
         Ok(plan)
     }
+}
+
+/// Its expiry can't be moved any further.
+pub(super) fn at_maximum(token: &Token) -> Error {
+    Error::new(
+        Reason::LifetimeAtMaximum,
+        format!(
+            "it lasts as long as the library's max_lifetime allows already, until {}",
+            token.expire_time
+        ),
+    )
 }
 
 /// Reads a token that is to be changed, and begins the plan.

@@ -65,6 +65,15 @@ impl Cidr {
         self.0.contains(&address.0)
     }
 
+    /// What lies in both: of two networks that overlap, one lies in the other.
+    #[must_use]
+    pub fn intersect(self, other: Cidr) -> Option<Cidr> {
+        if self.0.contains(&other.0) {
+            return Some(other);
+        }
+        other.0.contains(&self.0).then_some(self)
+    }
+
     /// The address's 4 or 16 bytes, then the prefix length.
     #[must_use]
     pub fn to_bytes(self) -> Vec<u8> {
@@ -100,6 +109,19 @@ impl fmt::Display for Cidr {
 #[must_use]
 pub fn allows(allowed: &[Cidr], address: Option<Address>) -> bool {
     allowed.is_empty() || address.is_some_and(|a| allowed.iter().any(|c| c.contains(a)))
+}
+
+/// An address that satisfies both restrictions; `None` if there is none, or if neither restricts anything.
+#[must_use]
+pub fn common_address(one: &[Cidr], other: &[Cidr]) -> Option<Address> {
+    let either = if one.is_empty() { other } else { one };
+    let common = if one.is_empty() || other.is_empty() {
+        either.first().copied()
+    } else {
+        one.iter()
+            .find_map(|a| other.iter().find_map(|b| a.intersect(*b)))
+    };
+    common.map(|Cidr(net)| Address::new(net.network()))
 }
 
 /// Length of the prefix `::ffff:0:0/96` under which IPv6 maps IPv4 (RFC 4291, section 2.5.5.2).
@@ -174,6 +196,28 @@ mod tests {
         assert!(!allows(&net, None));
         assert!(allows(&net, Address::parse("192.0.2.7").ok()));
         assert!(!allows(&net, Address::parse("192.0.2.8").ok()));
+    }
+
+    #[test]
+    fn a_common_address_lies_in_both_networks() {
+        let nets = |texts: &[&str]| -> Vec<Cidr> {
+            texts
+                .iter()
+                .map(|text| Cidr::parse(text).unwrap())
+                .collect()
+        };
+        let common = |one: &[&str], other: &[&str]| common_address(&nets(one), &nets(other));
+        assert_eq!(common(&[], &[]), None);
+        assert_eq!(common(&["10.0.0.0/8"], &["11.0.0.0/8", "::/0"]), None);
+        for (one, other) in [
+            (&["10.0.0.0/8"][..], &[][..]),
+            (&[], &["10.0.0.0/8"]),
+            (&["192.0.2.0/24", "10.0.0.0/8"], &["10.1.0.0/16"]),
+            (&["10.1.0.0/16"], &["10.0.0.0/8"]),
+        ] {
+            let found = common(one, other);
+            assert!(found.is_some() && allows(&nets(one), found) && allows(&nets(other), found));
+        }
     }
 
     #[test]

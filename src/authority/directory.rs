@@ -109,6 +109,19 @@ pub struct Assignment {
 
 // === impl Uid ===
 
+impl Uid {
+    /// 32 hexadecimal digits, as it is shown.
+    pub fn parse(text: &str) -> Result<Uid, &'static str> {
+        const WHAT: &str = "must be the 32 hexadecimal digits of a uid";
+        if text.len() != 32 || !text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err(WHAT);
+        }
+        u128::from_str_radix(text, 16)
+            .map(|number| Uid(number.to_be_bytes()))
+            .map_err(|_| WHAT)
+    }
+}
+
 /// 32 hexadecimal digits.
 impl fmt::Display for Uid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

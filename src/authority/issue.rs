@@ -17,7 +17,7 @@ use super::permission::{PermissionSet, ReservedSet};
 use super::secret::Secret;
 use super::token::{AccessRight, Grant, Suspension, Token, TokenKind};
 use super::transaction::{Command, Plan};
-use crate::store::{MAX_VALUE_BYTES, Precondition, StoreError};
+use crate::store::{MAX_VALUE_BYTES, Precondition};
 
 /// Permissions that a warning names; it counts the others, since warnings are kept for a repeat of the call.
 const NAMED_IN_WARNING: usize = 8;
@@ -200,7 +200,10 @@ pub(super) fn leaves_room(token: &Token) -> Result<(), Error> {
     if has_room(token, needed) {
         return Ok(());
     }
-    Err(StoreError::TooLarge.into())
+    Err(Error::invalid(
+        "permissions",
+        "make, with apis, allowed_cidrs and description, a record larger than 4 KiB; shorten these",
+    ))
 }
 
 /// Whether a token's record may grow by this many bytes.

@@ -8,6 +8,7 @@ use ring::hmac;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use super::keyspace::ROOT_CHECK;
 use super::secret::{self, NoRandomness, Secret, TokenId};
 
 /// Bytes of a tag that the index keeps and compares: 128 bits leave a forger 2^-128 per guess.
@@ -41,6 +42,8 @@ pub struct Keys {
 pub struct NotARootKey;
 
 const KEY_BYTES: usize = 32;
+/// What a check of the root key holds: any text serves.
+const KNOWN_TEXT: &[u8; KEY_BYTES] = b"token-authority root key check 1";
 
 // === impl RootKey ===
 
@@ -71,6 +74,18 @@ impl RootKey {
                 nibble(pair[0]).ok_or(NotARootKey)? << 4 | nibble(pair[1]).ok_or(NotARootKey)?;
         }
         Ok(RootKey(aead_key(&bytes)))
+    }
+
+    /// Proves later, without a secret, that a root key is this one.
+    pub fn check(&self) -> Result<Vec<u8>, NoRandomness> {
+        self.wrap(ROOT_CHECK, KNOWN_TEXT)
+    }
+
+    /// Whether [`RootKey::check`] of this same key made it.
+    #[must_use]
+    pub fn passes(&self, check: &[u8]) -> bool {
+        self.unwrap(ROOT_CHECK, check)
+            .is_some_and(|text| *text == *KNOWN_TEXT)
     }
 
     /// Wraps a key for the place that it is stored at: nonce, ciphertext and tag.

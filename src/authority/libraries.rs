@@ -220,6 +220,8 @@ impl Command for DeleteLibrary {
             ));
         }
         let mut plan = Plan::new(&self.library, authority.system_uid()?);
+        // By which its log and its tokens are still found.
+        plan.event.comment = format!("uid {}", before.value.uid);
         plan.delete(&before);
         Ok(plan)
     }

@@ -5,8 +5,8 @@ use std::ops::Bound;
 
 use super::Authority;
 use super::audit::AuditEvent;
-use super::caller::Caller;
-use super::directory::{Library, User, UserType};
+use super::caller::{Authorised, Caller};
+use super::directory::{Library, Uid, User, UserType};
 use super::error::{Error, Reason};
 use super::index::{Lookup, Order};
 use super::keyspace::{self, Stored, Versioned};
@@ -21,11 +21,20 @@ use crate::store::{Key, Record};
 /// Most tokens that one call looks at: a filter that finds few answers with a short page and goes on in the next.
 const MAX_EXAMINED: usize = 10_000;
 
+/// Which library is listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LibraryRef {
+    /// The living one of this name.
+    Named(Name),
+    /// The one of this uid, deleted ones too; for operators alone.
+    Uid(Uid),
+}
+
 /// Which tokens are listed.
 #[derive(Debug, Clone)]
 pub struct TokenFilter {
     /// Of this library; one that the caller reaches.
-    pub library: Name,
+    pub library: LibraryRef,
     /// Of this user alone.
     pub user: Option<Name>,
     /// Revoked ones too.
@@ -54,13 +63,15 @@ impl Authority {
     ) -> Result<Page<Versioned<Token>>, Error> {
         let by = self.authorise(caller, now)?;
         let user = filter.user.as_ref().map(Name::as_str).unwrap_or_default();
+        let library = self.uid_of(&by, &filter.library)?;
         let binding = Binding::new(
             "tokens",
             &by,
-            format!("{}/{user}/{}", filter.library, filter.show_revoked),
+            format!("{library}/{user}/{}", filter.show_revoked),
         );
         let after = self.open_page(&binding, page)?;
-        let (found, mut next) = self.find_tokens(filter, after.as_deref(), page.limit())?;
+        let (found, mut next) =
+            self.find_tokens(library, filter, after.as_deref(), page.limit())?;
         let keys = found.iter().map(|(_, id)| keyspace::token(*id)).collect();
         let records = self.store.get(keys).await?;
         let present = found.iter().zip(&records);
@@ -85,6 +96,7 @@ impl Authority {
     /// Filters over the index: the places of a page, and where the next one goes on after.
     fn find_tokens(
         &self,
+        library: Uid,
         filter: &TokenFilter,
         after: Option<&[u8]>,
         limit: usize,
@@ -96,10 +108,10 @@ impl Authority {
                 "the tokens are still being loaded; try again",
             ));
         }
-        let slot = state
-            .directory()
-            .library_named(filter.library.as_str())
-            .ok_or_else(|| Error::not_found("library"))?;
+        // A deleted one that left no token is not known any more.
+        let Some(slot) = state.directory().library_of(library) else {
+            return Ok((Vec::new(), None));
+        };
         let user = match &filter.user {
             None => None,
             Some(name) => Some(
@@ -136,18 +148,25 @@ impl Authority {
     pub async fn list_audit_events(
         &self,
         caller: &Caller,
-        library: &Name,
+        library: &LibraryRef,
         page: &PageRequest,
         now: Moment,
     ) -> Result<Page<Versioned<AuditEvent>>, Error> {
         let by = self.authorise(caller, now)?;
-        let prefix = keyspace::audit(self.library(library)?.value.uid);
-        self.scan_page(
-            Binding::new("audit", &by, library.to_string()),
-            prefix,
-            page,
-        )
-        .await
+        let library = self.uid_of(&by, library)?;
+        let binding = Binding::new("audit", &by, library.to_string());
+        self.scan_page(binding, keyspace::audit(library), page)
+            .await
+    }
+
+    fn uid_of(&self, by: &Authorised, library: &LibraryRef) -> Result<Uid, Error> {
+        match library {
+            LibraryRef::Named(name) => Ok(self.library(name)?.value.uid),
+            LibraryRef::Uid(uid) => {
+                by.demand_operator("name a library by its uid")?;
+                Ok(*uid)
+            }
+        }
     }
 
     /// One library.
@@ -196,13 +215,10 @@ impl Authority {
         now: Moment,
     ) -> Result<Page<Versioned<UserType>>, Error> {
         let by = self.authorise(caller, now)?;
-        let prefix = keyspace::user_types(self.library(library)?.value.uid);
-        self.scan_page(
-            Binding::new("user_types", &by, library.to_string()),
-            prefix,
-            page,
-        )
-        .await
+        let uid = self.library(library)?.value.uid;
+        let binding = Binding::new("user_types", &by, uid.to_string());
+        self.scan_page(binding, keyspace::user_types(uid), page)
+            .await
     }
 
     /// One user.
@@ -220,13 +236,9 @@ impl Authority {
         now: Moment,
     ) -> Result<Page<Versioned<User>>, Error> {
         let by = self.authorise(caller, now)?;
-        let prefix = keyspace::users(self.library(library)?.value.uid);
-        self.scan_page(
-            Binding::new("users", &by, library.to_string()),
-            prefix,
-            page,
-        )
-        .await
+        let uid = self.library(library)?.value.uid;
+        let binding = Binding::new("users", &by, uid.to_string());
+        self.scan_page(binding, keyspace::users(uid), page).await
     }
 
     /// A page of the records under a prefix, in key order.

@@ -80,13 +80,11 @@ impl Lifetime {
             return Err("must be longer than nothing");
         }
         // A lifetime is only ever counted from about now, so the epoch tells whether it can be added at all.
-        if Moment(0)
-            .checked_add(&lifetime)
-            .is_none_or(|end| end <= Moment(0))
-        {
-            return Err("must end before the year 9999");
+        match Moment(0).checked_add(&lifetime) {
+            None => Err("must end before the year 9999"),
+            Some(end) if end <= Moment(0) => Err("must be at least a millisecond"),
+            Some(_) => Ok(lifetime),
         }
-        Ok(lifetime)
     }
 
     /// Its text, as typed.

@@ -2,13 +2,13 @@
 
 use ring::digest::{SHA256, digest};
 
-use super::Authority;
 use super::caller::Authorised;
 use super::error::{Error, Reason};
 use super::keyspace::{self, Stored};
 use super::moment::Moment;
 use super::secret::SecretString;
 use super::transaction::{Command, Done, Plan};
+use super::{Authority, understand};
 use crate::proto::store::RequestRecord;
 use crate::store::{Key, Precondition, Record, StoreError};
 
@@ -71,7 +71,12 @@ impl Authority {
         let answer = if kept.subject.is_empty() {
             None
         } else {
-            self.fetch(kept.subject.clone()).await?
+            let found = self.store.get(vec![kept.subject.clone()]).await?.pop();
+            // One that was deleted and made again under the same name since is another one.
+            let same = found
+                .flatten()
+                .filter(|subject| subject.create_revision <= request.mod_revision);
+            same.as_ref().map(understand).transpose()?
         };
         let secret = if kept.sealed_secret.is_empty() {
             None

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::Authority;
 use super::caller::Authorised;
-use super::change::{begin, changed_fields};
+use super::change::{at_maximum, begin, changed_fields};
 use super::cidr::Cidr;
 use super::directory::Assignment;
 use super::error::{Error, Reason};
@@ -118,14 +118,12 @@ fn move_expiry(
         let limit = latest_expiry(library, now);
         Ok::<_, Error>((limit, longer_than_suggested(library, now, end.min(limit))))
     })??;
-    if end > limit {
-        return Err(Error::invalid(
-            "expire_time",
-            format!("must be {limit} at the latest, by the library's max_lifetime"),
-        ));
+    if limit <= token.expire_time {
+        return Err(at_maximum(token));
     }
+    plan.clamped = end > limit;
     plan.warnings.extend(warning);
-    token.expire_time = end;
+    token.expire_time = end.min(limit);
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::Authority;
 use super::audit::{AuditEvent, changed};
 use super::caller::Authorised;
-use super::directory::{Assignment, Uid, User, UserKind};
+use super::directory::{Assignment, SYSTEM, Uid, User, UserKind};
 use super::error::Error;
 use super::keyspace::{self, Versioned};
 use super::libraries::taken;
@@ -94,6 +94,12 @@ impl Command for CreateUser {
         };
         authority.assign(&mut plan, by, &self.library, &user, &[])?;
         check_data_owner(&user)?;
+        if self.library.as_str() == SYSTEM && user.kind == UserKind::Contact {
+            return Err(Error::invalid(
+                "kind",
+                "must not be contact in the library system: no contact can administer the authority",
+            ));
+        }
         if authority.user_exists(&self.library, &self.user)? {
             return Err(taken("user"));
         }

@@ -12,6 +12,9 @@ pub struct Audit {
     /// The library [default: your own]
     #[arg(long)]
     library: Option<String>,
+    /// Of operators: a library by its uid, which finds it even after it was deleted
+    #[arg(long, value_name = "UID", conflicts_with = "library")]
+    library_uid: Option<String>,
     #[command(flatten)]
     limit: Limit,
 }
@@ -25,9 +28,11 @@ impl Audit {
         output: &mut Output<'_>,
     ) -> Result<(), Failure> {
         let library = self.library.unwrap_or_default();
+        let library_uid = self.library_uid.unwrap_or_default();
         let fetch = async |page_size, page_token| {
             let request = v1::ListAuditEventsRequest {
                 library: library.clone(),
+                library_uid: library_uid.clone(),
                 page_size,
                 page_token,
             };

@@ -116,15 +116,19 @@ impl Shown for v1::AuditEvent {
             ("user", &self.user),
             ("token", &self.token_id),
         ];
-        let target = target
+        let mut target: Vec<_> = target
             .iter()
             .filter(|(_, id)| !id.is_empty())
-            .map(|(kind, id)| format!("{kind} {id}"));
+            .map(|(kind, id)| format!("{kind} {id}"))
+            .collect();
+        if target.is_empty() {
+            target.push(format!("library {}", self.library));
+        }
         vec![
             ("time", time(self.time.as_ref())),
             ("actor", self.actor.clone()),
             ("action", self.action.clone()),
-            ("target", target.collect::<Vec<_>>().join(", ")),
+            ("target", target.join(", ")),
             ("fields", self.fields.join(", ")),
             ("comment", self.comment.clone()),
         ]

@@ -56,6 +56,9 @@ pub struct List {
     /// The library [default: your own]
     #[arg(long)]
     library: Option<String>,
+    /// Of operators: a library by its uid, which finds it even after it was deleted
+    #[arg(long, value_name = "UID", conflicts_with = "library")]
+    library_uid: Option<String>,
     /// Only this user's
     #[arg(long)]
     user: Option<String>,
@@ -180,18 +183,13 @@ impl Verb {
                 let send = async |request| session.token_admin().update_token(request).await;
                 let response = session.change(update.request(), send).await?;
                 output.one(&response, response.token.as_ref())?;
-                output.warnings(&response.warnings);
+                warn(output, response.clamped(), response.warnings);
             }
             Self::Extend(extend) => {
                 let send = async |request| session.token_admin().extend_token(request).await;
                 let response = session.change(extend.request(), send).await?;
                 output.one(&response, response.token.as_ref())?;
-                if response.clamped() && response.warnings.is_empty() {
-                    let clamped =
-                        "the expiry is the latest that the library allows, earlier than asked for";
-                    output.warnings(&[clamped.to_owned()]);
-                }
-                output.warnings(&response.warnings);
+                warn(output, response.clamped(), response.warnings);
             }
             Self::Suspend(suspend) => {
                 let send = async |request| session.token_admin().suspend_token(request).await;
@@ -245,6 +243,7 @@ impl List {
     fn request(&self, page_size: i32, page_token: String) -> v1::ListTokensRequest {
         v1::ListTokensRequest {
             library: self.library.clone().unwrap_or_default(),
+            library_uid: self.library_uid.clone().unwrap_or_default(),
             user: self.user.clone().unwrap_or_default(),
             show_revoked: self.show_revoked,
             page_size,
@@ -325,4 +324,13 @@ impl Revoke {
             request_id: self.repeat.request_id(),
         }
     }
+}
+
+/// What the caller should know of a change, and that its expiry was held back.
+fn warn(output: &mut Output<'_>, clamped: bool, mut warnings: Vec<String>) {
+    if clamped {
+        let why = "the expiry is the latest that the library allows, earlier than asked for";
+        warnings.push(why.to_owned());
+    }
+    output.warnings(&warnings);
 }

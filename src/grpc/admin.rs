@@ -7,6 +7,7 @@ use tonic::{Request, Response, Status};
 use super::{asked, asked_to_change, convert, now};
 use crate::authority::error::Error;
 use crate::authority::keyspace::Versioned;
+use crate::authority::list::LibraryRef;
 use crate::authority::moment::Now;
 use crate::authority::token::Token;
 use crate::authority::transaction::{Call, Command, Done};
@@ -100,7 +101,8 @@ impl TokenAdmin for Admin {
     ) -> Result<Response<v1::ListTokensResponse>, Status> {
         let (caller, message) = asked(request)?;
         let now = now(&self.clock);
-        let filter = convert::token_filter(&message, caller.reach(&message.library)?)?;
+        let library = listed(&caller, &message.library, &message.library_uid)?;
+        let filter = convert::token_filter(&message, library)?;
         let page = convert::page(message.page_size, message.page_token);
         let page = self
             .authority
@@ -131,6 +133,7 @@ impl TokenAdmin for Admin {
         Ok(Response::new(v1::UpdateTokenResponse {
             token,
             warnings: done.warnings,
+            clamped: Some(done.clamped),
         }))
     }
 
@@ -201,7 +204,7 @@ impl TokenAdmin for Admin {
         request: Request<v1::ListAuditEventsRequest>,
     ) -> Result<Response<v1::ListAuditEventsResponse>, Status> {
         let (caller, message) = asked(request)?;
-        let library = caller.reach(&message.library)?;
+        let library = listed(&caller, &message.library, &message.library_uid)?;
         let page = convert::page(message.page_size, message.page_token);
         let page = self
             .authority
@@ -215,4 +218,13 @@ impl TokenAdmin for Admin {
             next_page_token: page.next,
         }))
     }
+}
+
+/// The library that a list is of: by its name, or for operators by its uid.
+fn listed(caller: &Caller, library: &str, uid: &str) -> Result<LibraryRef, Error> {
+    if uid.is_empty() {
+        return caller.reach(library).map(LibraryRef::Named);
+    }
+    caller.demand_operator("name a library by its uid")?;
+    convert::library_uid(library, uid)
 }

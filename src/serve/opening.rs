@@ -3,29 +3,35 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::{CWD, RenameFlags};
 use zeroize::Zeroizing;
 
 use crate::authority::index::Index;
 use crate::authority::keys::{NotARootKey, RootKey};
 use crate::authority::moment::{Moment, Now};
-use crate::authority::secret::{NoRandomness, Secret, SecretString};
+use crate::authority::secret::{self, NoRandomness, Secret, SecretString};
 use crate::authority::{Authority, StartError};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::store::sled::{OpenError, SledStore};
+use crate::store::sled::{OpenError, SledStore, make_directory};
 
 /// Where the store lies in the data directory.
 const STORE: &str = "store";
 /// The root key that is made if none is given.
 const ROOT_KEY: &str = "root.key";
+/// In the store's directory: proves the root key.
+const ROOT_CHECK: &str = "root.check";
 /// The operator's token that is made if none is given.
 const OPERATOR_TOKEN: &str = "operator.token";
 /// Longest file that holds a key or a token, bytes: more is another file.
 const MAX_SECRET_FILE: u64 = 4096;
+
+/// The rights of everybody in a file's mode; a group may read what Kubernetes mounts.
+const OTHERS: u32 = 0o007;
 
 /// An authority that answers, and the time it judges by.
 pub(super) struct Open {
@@ -63,10 +69,14 @@ pub(super) async fn open(config: &Config) -> Result<Open, OpeningError> {
         move || open_store(&config, index)
     });
     let (store, root) = opening.await.map_err(|_| OpeningError::Interrupted)??;
+    let check = root
+        .check()
+        .map_err(|NoRandomness| OpeningError::NoRandomness)?;
     let wall = Clock::system(0).now();
     let opened = Authority::open(Arc::new(store), index, root, Moment(wall))
         .await
         .map_err(OpeningError::Authority)?;
+    keep_check(&check, &config.data_dir.join(STORE).join(ROOT_CHECK))?;
     let clock = Arc::new(Clock::system(opened.mark.0));
     Ok(Open {
         authority: opened.authority,
@@ -85,7 +95,7 @@ pub(super) async fn ensure_operator(config: &Config, open: &Open) -> Result<(), 
     let was_given = given.is_some();
     let keep = |token: &SecretString| {
         let text = Zeroizing::new(format!("{}\n", token.expose()));
-        write_secret(&path, &text, true)
+        write_secret(&path, text.as_bytes(), true)
     };
     let now = Now {
         time: Moment(open.clock.now()),
@@ -108,11 +118,32 @@ pub(super) async fn ensure_operator(config: &Config, open: &Open) -> Result<(), 
     Ok(())
 }
 
+/// Proves the root key before the store is opened, which writes to its files even where it changes no record. The store holds
+/// a check of its own, for where this file is gone.
+fn prove(root: &RootKey, check: &Path) -> Result<(), OpeningError> {
+    match fs::read(check) {
+        Ok(content) if root.passes(&content) => Ok(()),
+        Ok(_) => Err(OpeningError::Authority(StartError::WrongRootKey)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(OpeningError::File(check.to_owned(), error)),
+    }
+}
+
+/// Leaves what [`prove`] reads at the next start.
+fn keep_check(check: &[u8], path: &Path) -> Result<(), OpeningError> {
+    if path.exists() {
+        return Ok(());
+    }
+    write_secret(path, check, true).map_err(|error| OpeningError::File(path.to_owned(), error))
+}
+
 /// The store, which writes to the index from now on, and the root key. Blocks.
 fn open_store(config: &Config, index: Arc<Index>) -> Result<(SledStore, RootKey), OpeningError> {
-    create_dir(&config.data_dir)?;
+    make_directory(&config.data_dir)
+        .map_err(|error| OpeningError::File(config.data_dir.clone(), error))?;
     let store_dir = config.data_dir.join(STORE);
     let root = root_key(config, &store_dir)?;
+    prove(&root, &store_dir.join(ROOT_CHECK))?;
     let store = SledStore::open(&store_dir, Box::new(index)).map_err(OpeningError::Store)?;
     Ok((store, root))
 }
@@ -129,7 +160,8 @@ fn root_key(config: &Config, store_dir: &Path) -> Result<RootKey, OpeningError> 
         return Err(OpeningError::RootKeyMissing(path));
     }
     let (key, text) = RootKey::mint().map_err(|NoRandomness| OpeningError::NoRandomness)?;
-    write_secret(&path, &text, false).map_err(|error| OpeningError::File(path.clone(), error))?;
+    write_secret(&path, text.as_bytes(), false)
+        .map_err(|error| OpeningError::File(path.clone(), error))?;
     tracing::warn!(
         path = %path.display(),
         "a root key was made beside the data that it protects; for production give root_key_file, on another volume"
@@ -150,8 +182,11 @@ fn read_token(path: &Path) -> Result<Secret, OpeningError> {
 
 fn read_secret(path: &Path) -> Result<Zeroizing<String>, OpeningError> {
     let fault = |error| OpeningError::File(path.to_owned(), error);
-    let length = fs::metadata(path).map_err(fault)?.len();
-    if length > MAX_SECRET_FILE {
+    let metadata = fs::metadata(path).map_err(fault)?;
+    if metadata.mode() & OTHERS != 0 {
+        tracing::warn!(path = %path.display(), "everybody can read or write a secret; stop that: chmod 600");
+    }
+    if metadata.len() > MAX_SECRET_FILE {
         return Err(fault(io::Error::new(
             io::ErrorKind::InvalidData,
             "the file is too long to hold a secret",
@@ -160,32 +195,33 @@ fn read_secret(path: &Path) -> Result<Zeroizing<String>, OpeningError> {
     fs::read_to_string(path).map(Zeroizing::new).map_err(fault)
 }
 
-/// Writes a file that only this user reads, whole or not at all, and durably.
-fn write_secret(path: &Path, text: &str, replace: bool) -> io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let target = if replace {
-        path.with_extension("new")
-    } else {
-        path.to_owned()
-    };
+/// Writes a file that only this user reads, whole or not at all, and durably. Two processes that do so at once don't mix;
+/// one that must not replace what is there is told so.
+fn write_secret(path: &Path, content: &[u8], replace: bool) -> io::Result<()> {
+    let random = u32::from_be_bytes(secret::random().map_err(io::Error::other)?);
+    let new = path.with_extension(format!("{random:08x}"));
     let mut options = OpenOptions::new();
-    options.write(true).mode(0o600);
-    if replace {
-        options.create(true).truncate(true);
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&new)?;
+    let flags = if replace {
+        RenameFlags::empty()
     } else {
-        options.create_new(true);
+        RenameFlags::NOREPLACE
+    };
+    let written = file
+        .write_all(content)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| Ok(rustix::fs::renameat_with(CWD, &new, CWD, path, flags)?));
+    if written.is_err() {
+        // What went wrong is told; that the rest stays too is worth no second word.
+        let _ = fs::remove_file(&new);
     }
-    let mut file = options.open(&target)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    if replace {
-        fs::rename(&target, path)?;
-    }
-    File::open(directory)?.sync_all()
-}
-
-fn create_dir(path: &Path) -> Result<(), OpeningError> {
-    fs::create_dir_all(path).map_err(|error| OpeningError::File(path.to_owned(), error))
+    written?;
+    let directory = path.parent().filter(|parent| *parent != Path::new(""));
+    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 // === impl OpeningError ===
@@ -218,3 +254,45 @@ impl fmt::Display for OpeningError {
 }
 
 impl std::error::Error for OpeningError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn a_secret_is_written_whole_for_its_owner_and_leaves_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("root.key");
+        write_secret(&path, b"first", false).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        // Another process was quicker: its key stays.
+        let taken = write_secret(&path, b"second", false).unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        write_secret(&path, b"third", true).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"third");
+        assert_eq!(names(folder.path()), ["root.key"]);
+    }
+
+    #[test]
+    fn a_check_lets_the_right_root_key_through_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(ROOT_CHECK);
+        let (right, wrong) = (RootKey::mint().unwrap().0, RootKey::mint().unwrap().0);
+        prove(&wrong, &path).unwrap();
+        keep_check(&right.check().unwrap(), &path).unwrap();
+        prove(&right, &path).unwrap();
+        let refused = prove(&wrong, &path).unwrap_err();
+        assert!(matches!(
+            refused,
+            OpeningError::Authority(StartError::WrongRootKey)
+        ));
+    }
+}

@@ -19,6 +19,8 @@ mod writer;
 
 use std::{fmt, path::Path, sync::Arc};
 
+pub(crate) use open::make_directory;
+
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 

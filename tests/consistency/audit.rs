@@ -119,6 +119,7 @@ pub(crate) async fn commits(operator: &Clients, library: &str) -> Vec<Commit> {
             library: library.to_owned(),
             page_size: PAGE,
             page_token,
+            ..Default::default()
         };
         let page = admin
             .list_audit_events(request)

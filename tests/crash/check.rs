@@ -243,6 +243,7 @@ async fn list_events(clients: &mut Clients) -> Vec<AuditEvent> {
             library: LIBRARY.into(),
             page_size: PAGE,
             page_token: page_token.clone(),
+            ..Default::default()
         };
         let Some(page) = answered(clients.admin.list_audit_events(request).await) else {
             continue;

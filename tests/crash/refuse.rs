@@ -45,7 +45,7 @@ async fn a_wrong_root_key_is_refused_and_nothing_is_written() {
     let root_key = directory.path().join("root.key");
     let right = fs::read(&root_key).expect("the root key");
     fs::write(&root_key, another_root_key().await).expect("the root key can be replaced");
-    let before = Contents::of(&directory).await;
+    let before = bytes_below(directory.path());
 
     let (status, log) = Server::refused(directory.path());
     assert!(!status.success(), "{status}");
@@ -53,6 +53,17 @@ async fn a_wrong_root_key_is_refused_and_nothing_is_written() {
         log.contains("root key"),
         "the message says what is wrong:\n{log}"
     );
+    assert!(before.len() > 3, "the engine's files are among them");
+    assert!(
+        before == bytes_below(directory.path()),
+        "a byte was written"
+    );
+
+    // Without the file that is read first, the store's own check refuses, and no record is changed.
+    fs::remove_file(directory.store().join("root.check")).expect("the check can be removed");
+    let before = Contents::of(&directory).await;
+    let (status, _) = Server::refused(directory.path());
+    assert!(!status.success(), "{status}");
     before.assert_same(&Contents::of(&directory).await);
 
     fs::write(&root_key, right).expect("the root key can be put back");
@@ -144,6 +155,18 @@ struct Nobody;
 impl Follower for Nobody {
     fn publish(&mut self, _: &[Committed]) {}
     fn loaded(&mut self, _: &Slice, _: Vec<Record>) {}
+}
+
+/// Every file below a folder, with its bytes.
+fn bytes_below(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = files(folder);
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(bytes_below(&path));
+        }
+    }
+    found
 }
 
 /// The files of a folder, not of those below it, with their bytes.

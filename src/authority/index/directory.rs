@@ -70,6 +70,14 @@ impl Directory {
         self.by_name.get(name).map(|slot| self.library(*slot))
     }
 
+    /// The library of this uid, deleted or not.
+    #[must_use]
+    pub fn library_of(&self, uid: Uid) -> Option<&LibrarySlot> {
+        self.library_by_uid
+            .get(&uid)
+            .map(|slot| self.library(*slot))
+    }
+
     /// The tokens of a library, in the order in which it lists them.
     pub fn tokens_mut(&mut self, slot: u32) -> &mut BTreeSet<Order> {
         &mut self.libraries[slot as usize].tokens

@@ -2,7 +2,7 @@
 
 use super::commands::{create_token, create_user, create_user_type, update_library, update_user};
 use super::lifecycle::{a_year, extend, resume, revoke, suspend, update_token};
-use super::samples::name;
+use super::samples::named;
 use super::stage::Stage;
 use crate::authority::Caller;
 use crate::authority::error::Reason;
@@ -100,7 +100,7 @@ async fn an_event_tells_who_did_what_to_whom() {
     };
     let page = stage
         .authority
-        .list_audit_events(&caller, &name("acme"), &first, stage.time())
+        .list_audit_events(&caller, &named("acme"), &first, stage.time())
         .await
         .unwrap();
     let event = &page.items[0].value;
@@ -140,15 +140,15 @@ async fn etags_are_those_of_the_last_change_and_stale_ones_change_nothing() {
     let secret = done.secret.unwrap().expose().to_owned();
     let token = done.answer.unwrap();
     let etag = stage.authority.revision_text(token.revision);
-    let named = |text: &str| UpdateToken {
+    let renamed = |text: &str| UpdateToken {
         display_name: Some(text.to_owned()),
         etag: etag.clone(),
         ..update_token(token.value.id)
     };
-    stage.done("adam", &named("a token")).await;
-    stage.done("adam", &named("first")).await;
+    stage.done("adam", &renamed("a token")).await;
+    stage.done("adam", &renamed("first")).await;
     assert_eq!(
-        stage.refusal("adam", &named("second")).await,
+        stage.refusal("adam", &renamed("second")).await,
         Reason::EtagMismatch
     );
     let nonsense = UpdateToken {

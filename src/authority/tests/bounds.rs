@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::commands::{create_token, create_user, create_user_type, update_library};
 use super::lifecycle::{suspend, update_token};
-use super::samples::{granted, name};
+use super::samples::{granted, name, named};
 use super::stage::Stage;
 use crate::authority::Scope;
 use crate::authority::change::ResumeToken;
@@ -211,7 +211,7 @@ async fn a_page_of_large_records_is_a_shorter_page_and_nothing_is_left_out() {
         .await
         .unwrap();
     let filter = TokenFilter {
-        library: name("acme"),
+        library: named("acme"),
         user: Some(name("jane")),
         show_revoked: false,
     };

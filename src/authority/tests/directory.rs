@@ -20,7 +20,7 @@ fn delete_library(of: &str) -> DeleteLibrary {
     }
 }
 
-fn delete_user(library: &str, of: &str) -> DeleteUser {
+pub(super) fn delete_user(library: &str, of: &str) -> DeleteUser {
     DeleteUser {
         library: name(library),
         user: name(of),

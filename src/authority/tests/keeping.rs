@@ -2,19 +2,23 @@
 
 use std::sync::Arc;
 
-use super::commands::{create_token, update_user};
+use super::commands::{create_token, create_user, create_user_type, update_user};
 use super::lifecycle::revoke;
-use super::samples::at;
+use super::samples::{at, granted, name, networks};
 use super::stage::{DAY, Stage, at_time, open};
 use super::staged::new_store;
 use crate::authority::StartError;
+use crate::authority::directory::{Library, SYSTEM, User, UserKind};
+use crate::authority::error::Reason;
+use crate::authority::issue::CreateToken;
 use crate::authority::judge::Verdict;
 use crate::authority::keys::RootKey;
 use crate::authority::keyspace;
 use crate::authority::moment::{Moment, Now};
 use crate::authority::permission::Reserved;
 use crate::authority::secret::{Secret, SecretString};
-use crate::authority::users::UpdateUser;
+use crate::authority::user_types::CreateUserType;
+use crate::authority::users::{CreateUser, UpdateUser};
 use crate::store::{Revision, Store};
 
 // === the root key ===
@@ -194,6 +198,94 @@ async fn after_the_last_operator_token_ended_a_start_makes_a_new_one() {
     stage.later(91 * DAY);
     assert!(stage.ensure_operator().await.unwrap(), "it had expired");
     stage.done("root", &create_token("jane")).await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_no_operators_does_not_stand_in_the_way_of_a_new_one() {
+    let stage = Stage::new().await;
+    let gateway = CreateUserType {
+        library: name(SYSTEM),
+        ..create_user_type("gateway", &["tokens:verify"])
+    };
+    stage.done("root", &gateway).await;
+    let user = CreateUser {
+        library: name(SYSTEM),
+        ..create_user("gateway", &["gateway"])
+    };
+    stage.done("root", &user).await;
+    let restricted = CreateToken {
+        library: name(SYSTEM),
+        permissions: granted(&["tokens:verify"]),
+        allowed_cidrs: networks(&["10.0.0.0/8"]),
+        ..create_token("gateway")
+    };
+    stage.done("root", &restricted).await;
+    end_of_operator(&stage).await;
+    assert!(stage.ensure_operator().await.unwrap());
+}
+
+#[tokio::test]
+async fn an_operator_token_that_works_from_somewhere_is_live_and_from_nowhere_is_not() {
+    let stage = Stage::new().await;
+    let restricted = |network| CreateToken {
+        library: name(SYSTEM),
+        permissions: granted(&["tokens:admin", "directory:admin"]),
+        allowed_cidrs: networks(&[network]),
+        ..create_token("root")
+    };
+    let (near, _) = stage.created("root", &restricted("10.1.0.0/16")).await;
+    end_of_operator(&stage).await;
+    assert!(!stage.ensure_operator().await.unwrap());
+    // A library that allows other networks alone leaves it nowhere to be used from.
+    let system = Library {
+        allowed_cidrs: networks(&["192.0.2.0/24"]),
+        ..stage.stored(keyspace::library(SYSTEM)).await.unwrap()
+    };
+    stage
+        .overwrite(keyspace::library(SYSTEM), &keyspace::encode(&system))
+        .await;
+    assert!(stage.ensure_operator().await.unwrap());
+    stage.done("root", &revoke(near.id)).await;
+}
+
+#[tokio::test]
+async fn the_new_operator_can_call_whatever_became_of_its_user() {
+    let stage = Stage::new().await;
+    let uid = stage
+        .stored::<Library>(keyspace::library(SYSTEM))
+        .await
+        .unwrap()
+        .uid;
+    let place = keyspace::user(uid, &name("root"));
+    let contact = User {
+        kind: UserKind::Contact,
+        data_owner: "somebody".to_owned(),
+        disabled: true,
+        ..stage.stored(place.clone()).await.unwrap()
+    };
+    stage.overwrite(place, &keyspace::encode(&contact)).await;
+    assert!(stage.ensure_operator().await.unwrap());
+    stage.done("root", &create_token("jane")).await;
+}
+
+#[tokio::test]
+async fn no_contact_is_made_in_the_library_of_the_operators() {
+    let stage = Stage::new().await;
+    let contact = CreateUser {
+        library: name(SYSTEM),
+        kind: UserKind::Contact,
+        data_owner: "somebody".to_owned(),
+        ..create_user("ghost", &["operator"])
+    };
+    assert_eq!(stage.refusal("root", &contact).await, Reason::InvalidFields);
+}
+
+/// Ends the one token that an operator has.
+async fn end_of_operator(stage: &Stage) {
+    let operator = stage.authenticate("root", Reserved::TokensAdmin).await;
+    stage
+        .done("root", &revoke(operator.unwrap().token_id))
+        .await;
 }
 
 #[tokio::test]

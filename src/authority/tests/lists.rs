@@ -1,12 +1,15 @@
 //! Lists, their pages, and the audit log.
 
-use super::commands::{create_library, create_token, create_user};
+use super::commands::{create_library, create_token, create_user, update_library};
 use super::lifecycle::{resume, revoke, suspend};
-use super::samples::name;
+use super::samples::{name, named};
 use super::stage::Stage;
 use crate::authority::Caller;
+use crate::authority::directory::Library;
 use crate::authority::error::{Error, Reason};
-use crate::authority::list::TokenFilter;
+use crate::authority::keyspace;
+use crate::authority::libraries::{DeleteLibrary, UpdateLibrary};
+use crate::authority::list::{LibraryRef, TokenFilter};
 use crate::authority::page::PageRequest;
 use crate::authority::permission::Reserved;
 use crate::authority::secret::TokenId;
@@ -15,7 +18,7 @@ use crate::authority::users::DeleteUser;
 
 fn all() -> TokenFilter {
     TokenFilter {
-        library: name("acme"),
+        library: named("acme"),
         user: None,
         show_revoked: false,
     }
@@ -262,4 +265,71 @@ async fn a_list_tells_the_state_of_each_token() {
     );
     stage.done("adam", &revoke(id)).await;
     assert_eq!(shown().await, TokenState::Revoked);
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_deleted_library_operators_find_by_its_uid() {
+    let stage = Stage::new().await;
+    let (id, _) = stage.token().await;
+    let uid = stage.stored::<Library>(keyspace::library("acme")).await;
+    let uid = LibraryRef::Uid(uid.unwrap().uid);
+    let of_deleted = TokenFilter {
+        library: uid.clone(),
+        ..all()
+    };
+    let refused = list(&stage, "adam", &of_deleted, page(10, "")).await;
+    assert_eq!(refused.unwrap_err().reason, Reason::PermissionDenied);
+    let disabled = UpdateLibrary {
+        disabled: Some(true),
+        ..update_library("acme")
+    };
+    stage.done("root", &disabled).await;
+    let delete = DeleteLibrary {
+        library: name("acme"),
+        etag: String::new(),
+    };
+    stage.done("root", &delete).await;
+    let event = stage.newest_event("system").await;
+    let LibraryRef::Uid(digits) = &uid else {
+        panic!("a uid");
+    };
+    assert_eq!(event.comment, format!("uid {digits}"));
+    let (found, _) = list(&stage, "root", &of_deleted, page(10, ""))
+        .await
+        .unwrap();
+    assert!(found.contains(&id));
+    let caller = caller(&stage, "root").await;
+    let first = page(10, "");
+    let log = stage
+        .authority
+        .list_audit_events(&caller, &uid, &first, stage.time());
+    assert!(
+        log.await
+            .unwrap()
+            .items
+            .iter()
+            .any(|e| e.value.action == "token.create")
+    );
+}
+
+#[tokio::test]
+async fn a_page_of_a_library_is_none_of_another_of_the_same_name() {
+    let stage = Stage::new().await;
+    for _ in 0..3 {
+        stage.token().await;
+    }
+    let (_, next) = list(&stage, "root", &all(), page(1, "")).await.unwrap();
+    let disabled = UpdateLibrary {
+        disabled: Some(true),
+        ..update_library("acme")
+    };
+    stage.done("root", &disabled).await;
+    let delete = DeleteLibrary {
+        library: name("acme"),
+        etag: String::new(),
+    };
+    stage.done("root", &delete).await;
+    stage.done("root", &create_library("acme")).await;
+    let refused = list(&stage, "root", &all(), page(1, &next)).await;
+    assert_eq!(refused.unwrap_err().reason, Reason::InvalidFields);
 }

@@ -1,6 +1,7 @@
 //! Repeats of a request.
 
 use super::commands::{create_token, create_user, update_user};
+use super::directory::delete_user;
 use super::lifecycle::{extend, revoke};
 use super::samples::{assignments, granted};
 use super::stage::{DAY, MINUTE, Stage};
@@ -288,4 +289,17 @@ async fn what_can_still_be_asked_for_is_not_swept() {
         .unwrap();
     assert_eq!(told(&again), told(&first));
     assert_eq!(stage.verdict(&told(&first).1).await, Verdict::Valid);
+}
+
+#[tokio::test]
+async fn a_repeat_is_not_answered_with_another_of_the_same_name() {
+    let stage = Stage::new().await;
+    let create = create_user("mary", &["clerk"]);
+    stage.request("adam", 1, 1, &create).await.unwrap();
+    stage.done("adam", &delete_user("acme", "mary")).await;
+    let again = stage.request("adam", 1, 1, &create).await.unwrap();
+    assert!(again.answer.is_none(), "the first one is gone");
+    stage.done("adam", &create).await;
+    let again = stage.request("adam", 1, 1, &create).await.unwrap();
+    assert!(again.answer.is_none(), "this is another one");
 }

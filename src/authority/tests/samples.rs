@@ -3,11 +3,16 @@
 use crate::authority::cidr::{Address, Cidr};
 use crate::authority::directory::{Assignment, Library, Uid, User, UserKind, UserType};
 use crate::authority::keys::Tag;
+use crate::authority::list::LibraryRef;
 use crate::authority::moment::{Lifetime, Moment};
 use crate::authority::name::Name;
 use crate::authority::permission::{Permission, PermissionSet};
 use crate::authority::secret::TokenId;
 use crate::authority::token::{AccessRight, Grant, Token, TokenKind};
+
+pub(in crate::authority) fn named(text: &str) -> LibraryRef {
+    LibraryRef::Named(name(text))
+}
 
 pub(in crate::authority) fn name(text: &str) -> Name {
     Name::parse(text).unwrap()

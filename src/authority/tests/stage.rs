@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::commands::{create_library, create_token, create_user, create_user_type};
-use super::samples::{address, at, granted, name};
+use super::samples::{address, at, granted, named};
 use super::staged::{Staged, new_store};
+use crate::authority::audit::AuditEvent;
 use crate::authority::caller::Caller;
 use crate::authority::error::{Error, Reason};
 use crate::authority::index::Index;
@@ -249,11 +250,21 @@ impl Stage {
 
     /// The actions in a library's log, newest first.
     pub(super) async fn log(&self, library: &str) -> Vec<String> {
+        let events = self.events(library).await;
+        events.into_iter().map(|event| event.action).collect()
+    }
+
+    /// A library's newest event.
+    pub(super) async fn newest_event(&self, library: &str) -> AuditEvent {
+        self.events(library).await.swap_remove(0)
+    }
+
+    async fn events(&self, library: &str) -> Vec<AuditEvent> {
         let caller = self
             .authenticate("root", Reserved::TokensAdmin)
             .await
             .unwrap();
-        let library = name(library);
+        let library = named(library);
         let page = PageRequest {
             size: 1000,
             ..PageRequest::default()
@@ -266,7 +277,7 @@ impl Stage {
             .unwrap()
             .items
             .into_iter()
-            .map(|e| e.value.action)
+            .map(|event| event.value)
             .collect()
     }
 

@@ -300,7 +300,7 @@ async fn an_expiry_that_was_held_back_is_warned_of() {
         warnings: vec![],
     };
     let told = v1::ExtendTokenResponse {
-        warnings: vec!["held back to 2027-06-30T00:00:00Z".to_owned()],
+        warnings: vec!["it lasts long".to_owned()],
         ..held.clone()
     };
     let authority = Authority::default().then(held).then(told);
@@ -313,9 +313,7 @@ async fn an_expiry_that_was_held_back_is_warned_of() {
             .stderr
             .starts_with("warning: the expiry is the latest")
     );
-    // The server's own words are enough.
-    assert_eq!(
-        shell.run(&extend).await.stderr,
-        "warning: held back to 2027-06-30T00:00:00Z\n"
-    );
+    // Whatever else there is to be told.
+    let told = shell.run(&extend).await.stderr;
+    assert!(told.starts_with("warning: it lasts long\nwarning: the expiry is"));
 }

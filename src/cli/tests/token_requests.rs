@@ -72,9 +72,11 @@ async fn token_get_and_list() {
         user: text("till"),
         show_revoked: true,
         page_size: 3,
-        page_token: String::new(),
+        ..v1::ListTokensRequest::default()
     };
     assert_eq!(request, expected);
+    let request: v1::ListTokensRequest = asked("token list --library-uid 0f").await;
+    assert_eq!(request.library_uid, "0f");
 }
 
 #[tokio::test]

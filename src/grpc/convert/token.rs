@@ -1,21 +1,22 @@
-//! Tokens.
+//! Tokens: what is asked of them, and how they are shown.
 
+mod shown;
+
+pub(in crate::grpc) use self::shown::token;
+pub(super) use self::shown::token_kind;
 use super::{
     Clear, apis, cidrs, description, display_name, known, moment, permissions, pin, required_name,
-    texts, timestamp,
 };
 use crate::authority::change::{ExtendToken, Extension, ResumeToken, RevokeToken, SuspendToken};
+use crate::authority::directory::Uid;
 use crate::authority::error::{Error, Faults};
 use crate::authority::issue::CreateToken;
-use crate::authority::list::TokenFilter;
+use crate::authority::list::{LibraryRef, TokenFilter};
 use crate::authority::moment::{Lifetime, Until};
 use crate::authority::name::{self as names, MAX_DESCRIPTION_BYTES, MAX_DISPLAY_NAME_BYTES, Name};
 use crate::authority::permission::PermissionSet;
 use crate::authority::secret::TokenId;
-use crate::authority::state::TokenState;
-use crate::authority::token::{
-    AccessRight, Grant, Revocation, RevocationReason, Suspension, Token, TokenKind,
-};
+use crate::authority::token::{AccessRight, RevocationReason};
 use crate::authority::update::UpdateToken;
 use crate::proto::v1;
 
@@ -251,12 +252,23 @@ pub(in crate::grpc) fn token_id(text: &str) -> Result<TokenId, Error> {
     TokenId::parse(text).map_err(|why| Error::invalid("token_id", why.to_string()))
 }
 
+/// A library that is named by its uid, and by nothing else.
+pub(in crate::grpc) fn library_uid(library: &str, uid: &str) -> Result<LibraryRef, Error> {
+    if !library.is_empty() {
+        let why = "must not be given together with library";
+        return Err(Error::invalid("library_uid", why));
+    }
+    let uid = Uid::parse(uid).map_err(|why| Error::invalid("library_uid", why))?;
+    Ok(LibraryRef::Uid(uid))
+}
+
 pub(in crate::grpc) fn token_filter(
     message: &v1::ListTokensRequest,
-    library: Name,
+    library: LibraryRef,
 ) -> Result<TokenFilter, Error> {
     let v1::ListTokensRequest {
         library: _,
+        library_uid: _,
         user,
         show_revoked,
         page_size: _,
@@ -270,126 +282,11 @@ pub(in crate::grpc) fn token_filter(
     })
 }
 
-pub(in crate::grpc) fn token(token: &Token, state: TokenState, etag: String) -> v1::Token {
-    let Token {
-        id,
-        kind,
-        library,
-        library_uid: _,
-        user,
-        user_uid: _,
-        issued_by,
-        display_name,
-        description,
-        create_time,
-        not_before,
-        expire_time,
-        suspension,
-        revocation,
-        grant,
-        tag: _,
-    } = token;
-    let Grant {
-        pin,
-        access_right,
-        permissions,
-        apis,
-        allowed_cidrs,
-    } = grant;
-    v1::Token {
-        token_id: id.to_string(),
-        kind: token_kind(*kind).into(),
-        library: library.to_string(),
-        user: user.to_string(),
-        issued_by: issued_by.clone(),
-        display_name: display_name.clone(),
-        description: description.clone(),
-        create_time: Some(timestamp(*create_time)),
-        not_before: not_before.map(timestamp),
-        expire_time: Some(timestamp(*expire_time)),
-        state: token_state(state).into(),
-        suspension: suspension.as_ref().map(show_suspension),
-        revocation: revocation.as_ref().map(show_revocation),
-        department: pin
-            .as_ref()
-            .and_then(|p| p.department.as_ref())
-            .map(Name::to_string)
-            .unwrap_or_default(),
-        user_type: pin
-            .as_ref()
-            .map(|p| p.user_type.to_string())
-            .unwrap_or_default(),
-        access_right: match access_right {
-            AccessRight::Full => v1::AccessRight::Full,
-            AccessRight::ReadOnly => v1::AccessRight::ReadOnly,
-            AccessRight::Custom => v1::AccessRight::Custom,
-        }
-        .into(),
-        permissions: permissions.texts().map(str::to_owned).collect(),
-        apis: texts(apis),
-        allowed_cidrs: texts(allowed_cidrs),
-        etag,
-    }
-}
-
-pub(super) fn token_kind(kind: TokenKind) -> v1::TokenKind {
-    match kind {
-        TokenKind::Api => v1::TokenKind::Api,
-    }
-}
-
-fn token_state(state: TokenState) -> v1::TokenState {
-    match state {
-        TokenState::Active => v1::TokenState::Active,
-        TokenState::Suspended => v1::TokenState::Suspended,
-        TokenState::NotYetValid => v1::TokenState::NotYetValid,
-        TokenState::Expired => v1::TokenState::Expired,
-        TokenState::Revoked => v1::TokenState::Revoked,
-        TokenState::OwnerDeleted => v1::TokenState::OwnerDeleted,
-    }
-}
-
 fn access_right(faults: &mut Faults, right: i32) -> Option<AccessRight> {
     match known::<v1::AccessRight>(faults, "access_right", right)? {
         v1::AccessRight::Unspecified => None,
         v1::AccessRight::Full => Some(AccessRight::Full),
         v1::AccessRight::ReadOnly => Some(AccessRight::ReadOnly),
         v1::AccessRight::Custom => Some(AccessRight::Custom),
-    }
-}
-
-fn show_suspension(suspension: &Suspension) -> v1::Suspension {
-    let Suspension {
-        time,
-        suspended_by,
-        reason,
-    } = suspension;
-    v1::Suspension {
-        time: Some(timestamp(*time)),
-        suspended_by: suspended_by.clone(),
-        reason: reason.clone(),
-    }
-}
-
-fn show_revocation(revocation: &Revocation) -> v1::Revocation {
-    let Revocation {
-        time,
-        reason,
-        revoked_by,
-        comment,
-    } = revocation;
-    v1::Revocation {
-        time: Some(timestamp(*time)),
-        reason: match reason {
-            RevocationReason::Unspecified => v1::RevocationReason::Unspecified,
-            RevocationReason::Compromised => v1::RevocationReason::Compromised,
-            RevocationReason::Superseded => v1::RevocationReason::Superseded,
-            RevocationReason::NoLongerNeeded => v1::RevocationReason::NoLongerNeeded,
-            RevocationReason::OwnerLeft => v1::RevocationReason::OwnerLeft,
-            RevocationReason::Other => v1::RevocationReason::Other,
-        }
-        .into(),
-        revoked_by: revoked_by.clone(),
-        comment: comment.clone(),
     }
 }

@@ -81,7 +81,7 @@ pub enum OpenError {
 /// Opens or makes a store.
 pub(super) fn open(dir: &Path) -> Result<Opened, OpenError> {
     let began = Instant::now();
-    make_directory(dir)?;
+    make_directory(dir).map_err(at(dir))?;
     let lock = lock(dir)?;
     let (db, found) = recover(dir)?;
     let data = sync_all(dir)?;
@@ -110,17 +110,12 @@ pub(super) fn open(dir: &Path) -> Result<Opened, OpenError> {
 // === the directory ===
 
 /// Makes it and what leads to it, for this user alone, and syncs what it made.
-fn make_directory(dir: &Path) -> Result<(), OpenError> {
+pub(crate) fn make_directory(dir: &Path) -> io::Result<()> {
     let missing: Vec<&Path> = dir.ancestors().take_while(|at| !at.exists()).collect();
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .map_err(at(dir))?;
-    for made in missing {
-        sync_directory(parent(made))?;
-    }
-    Ok(())
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    missing
+        .into_iter()
+        .try_for_each(|made| sync_directory(parent(made)))
 }
 
 fn lock(dir: &Path) -> Result<File, OpenError> {
@@ -150,15 +145,13 @@ fn sync_all(dir: &Path) -> Result<File, OpenError> {
     sync(CONF_FILE)?;
     sync(BLOB_DIR)?;
     let data = sync(DATA_FILE)?;
-    sync_directory(dir)?;
-    sync_directory(parent(dir))?;
+    sync_directory(dir).map_err(at(dir))?;
+    sync_directory(parent(dir)).map_err(at(dir))?;
     Ok(data)
 }
 
-fn sync_directory(dir: &Path) -> Result<(), OpenError> {
-    File::open(dir)
-        .and_then(|dir| dir.sync_all())
-        .map_err(at(dir))
+fn sync_directory(dir: &Path) -> io::Result<()> {
+    File::open(dir).and_then(|dir| dir.sync_all())
 }
 
 fn parent(path: &Path) -> &Path {
