@@ -9,6 +9,13 @@ use crate::journal::Journal;
 use crate::load::Load;
 use crate::report;
 
+/// How a call may end that a stopping server never took up. The last is this client's word for a stream that it had queued
+/// when the farewell came: it answers the farewell first, so the server's last stream lies before it (RFC 9113, section 6.8).
+const CLEAN: [&str; 3] = [
+    "Unavailable",
+    "Cancelled",
+    "Internal: h2 protocol error: http2 error",
+];
 /// Stops of one data directory.
 const STOPS: u64 = 8;
 
@@ -35,7 +42,7 @@ async fn a_stopped_server_answers_every_call_that_it_carries_out() {
         let cut_off = found.carried_out_unanswered;
         assert_eq!(cut_off, 0, "carried out, not answered: {:?}", seen.failures);
         for failure in seen.failures.keys() {
-            let clean = failure.starts_with("Unavailable") || failure.starts_with("Cancelled");
+            let clean = CLEAN.iter().any(|clean| failure.starts_with(clean));
             assert!(clean, "{:?}", seen.failures);
         }
     }
