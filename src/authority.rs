@@ -40,7 +40,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32};
 
 use tokio::sync::{Mutex, Semaphore};
 
-pub use caller::{Authorised, Caller};
+pub use caller::{Access, Authorised, Caller};
 pub use start::{Opened, StartError};
 pub use verify::{Judgement, Scope, Seen};
 

@@ -14,6 +14,8 @@ pub struct AuditEvent {
     pub action: String,
     /// Who did it, as `library/user`.
     pub actor: String,
+    /// The user that the actor acted for, as `library/user`; empty if for itself.
+    pub acting_for: String,
     /// The token that the actor presented; empty for the authority itself.
     pub actor_token_id: String,
     /// The library that it was done in.

@@ -1,13 +1,16 @@
 //! Callers. Verifying is authenticating: a caller's credential is a token of this authority, judged by the same judge, with
 //! a reserved permission as the demand.
 
+mod authorised;
+
+pub use self::authorised::Authorised;
 use super::Authority;
 use super::cidr::Address;
-use super::directory::{SYSTEM, Uid};
+use super::directory::{SYSTEM, UserKind};
 use super::error::{Error, Reason};
 use super::grant::Rights;
-use super::index::{Lookup, View};
-use super::judge::{self, Demand, Verdict};
+use super::index::{Directory, Lookup, UserSlot, View};
+use super::judge::{self, Demand, UserFacts, Verdict};
 use super::keyspace;
 use super::moment::Moment;
 use super::name::Name;
@@ -19,94 +22,173 @@ use crate::store::Precondition;
 /// The `api` that a token used as a credential here is judged for.
 pub(super) const OWN_API: &str = "token-authority";
 
+/// What a call demands of its credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// The right.
+    pub right: Reserved,
+    /// The user whose rights count instead, named by a backend that holds `tokens:act-as`.
+    pub acting_for: Option<Name>,
+    /// Where the call comes from.
+    pub address: Address,
+}
+
 /// Somebody whose secret has proved right, and what the call demands of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// The token presented.
     pub token_id: TokenId,
     /// What the call demands.
-    pub right: Reserved,
-    /// Where it comes from.
-    pub address: Address,
+    pub access: Access,
     /// Its library; of an operator, `system`.
     pub library: Name,
     /// Whose tokens it may verify.
     pub scope: Scope,
 }
 
-/// A caller as it stands at this moment, and all that this was read from.
-#[derive(Debug, Clone)]
-pub struct Authorised {
-    /// The token presented.
-    pub token_id: TokenId,
-    /// Its library.
-    pub library: Name,
-    /// Its library's uid.
-    pub library_uid: Uid,
-    /// Its user.
-    pub user: Name,
-    /// Its user's uid.
-    pub user_uid: Uid,
-    /// Where it comes from.
-    pub address: Address,
-    /// The reserved permissions in effect.
-    pub held: ReservedSet,
-    /// Every record that this was read from: what must not have changed when a command commits.
-    pub basis: Vec<Precondition>,
-}
-
 impl Authority {
-    /// Judges a credential for a call. `address` is the peer's.
+    /// Judges a credential for a call.
     ///
     /// # Errors
     /// [`Reason::CredentialRefused`] with the verdict once the secret has proved right; [`Reason::PermissionDenied`] for a good
-    /// token without the right.
+    /// token without the right; [`Reason::SelfServiceDenied`] for one whose user doesn't serve itself.
     pub async fn authenticate(
         &self,
         credential: &str,
-        right: Reserved,
-        address: Address,
+        access: Access,
         now: Moment,
     ) -> Result<Caller, Error> {
         let secret = Secret::parse(credential).map_err(|_| refused(None))?;
-        self.with_proven(&secret, |view, _| {
-            let view = view.ok_or_else(|| refused(None))?;
-            rights(view, right, address, now)?;
-            let library = view.library.library.clone();
-            let scope = if library.as_str() == SYSTEM {
-                Scope::All
-            } else {
-                Scope::Library(view.library.uid)
-            };
-            Ok(Caller {
-                token_id: secret.id,
-                right,
-                address,
-                library,
-                scope,
+        let (library, scope) = self
+            .with_proven(&secret, |state, view, _| {
+                let view = view.ok_or_else(|| refused(None))?;
+                Standing::of(state.directory(), view, &access, now)?;
+                let library = view.library.library.clone();
+                let scope = if library.as_str() == SYSTEM {
+                    Scope::All
+                } else {
+                    Scope::Library(view.library.uid)
+                };
+                Ok::<_, Error>((library, scope))
             })
+            .await??;
+        Ok(Caller {
+            token_id: secret.id,
+            access,
+            library,
+            scope,
         })
-        .await?
     }
 
     /// Judges a caller again, by its id: its rights as they are now.
     pub fn authorise(&self, caller: &Caller, now: Moment) -> Result<Authorised, Error> {
         let state = self.index.read()?;
-        match state.token(caller.token_id) {
-            Lookup::Known(view) => {
-                let rights = rights(&view, caller.right, caller.address, now)?;
-                Ok(Authorised {
-                    token_id: caller.token_id,
-                    library: view.library.library.clone(),
-                    library_uid: view.library.uid,
-                    user: view.user.user.clone(),
-                    user_uid: view.user.uid,
-                    address: caller.address,
+        let Lookup::Known(view) = state.token(caller.token_id) else {
+            return Err(refused(None));
+        };
+        let standing = Standing::of(state.directory(), &view, &caller.access, now)?;
+        Ok(standing.authorised(&view, &caller.access))
+    }
+}
+
+/// Whose rights a call has, and which.
+struct Standing<'a> {
+    user: &'a UserSlot,
+    facts: &'a UserFacts,
+    held: ReservedSet,
+}
+
+// === impl Standing ===
+
+impl<'a> Standing<'a> {
+    fn of(
+        directory: &'a Directory,
+        view: &View<'a>,
+        access: &Access,
+        now: Moment,
+    ) -> Result<Standing<'a>, Error> {
+        let standing = match &access.acting_for {
+            None => {
+                let rights = rights(view, access.right, access.address, now)?;
+                let facts = view.records.user.ok_or_else(|| refused(None))?;
+                Standing {
+                    user: view.user,
+                    facts,
                     held: rights.reserved(),
-                    basis: basis(&view),
-                })
+                }
             }
-            _ => Err(refused(None)),
+            Some(name) => {
+                rights(view, Reserved::TokensActAs, access.address, now)?;
+                let standing = Standing::of_user(directory, view, name)?;
+                if !standing.held.contains(access.right) {
+                    return Err(lacks("the user in ta-acting-user", access.right));
+                }
+                standing
+            }
+        };
+        let alone = !standing.held.contains(Reserved::TokensAdmin);
+        if access.right == Reserved::TokensSelf && alone && !standing.serves_itself() {
+            return Err(Error::new(
+                Reason::SelfServiceDenied,
+                "systems and contacts don't manage their own tokens; ask an administrator of the library",
+            ));
+        }
+        Ok(standing)
+    }
+
+    /// The rights of a user that a backend acts for: all that it has, but not to act for others in turn.
+    fn of_user(
+        directory: &'a Directory,
+        view: &View<'a>,
+        name: &Name,
+    ) -> Result<Standing<'a>, Error> {
+        let user = view.library.user_named(name.as_str());
+        let user = user.map(|slot| directory.user(slot));
+        let (user, facts) = user
+            .and_then(|u| Some((u, u.facts.as_ref()?)))
+            .filter(|(_, facts)| facts.kind == UserKind::Standard && !facts.disabled)
+            .ok_or_else(|| {
+                Error::new(
+                    Reason::PermissionDenied,
+                    "ta-acting-user must name an active standard user of the credential's own library",
+                )
+            })?;
+        let types = facts
+            .assignments
+            .iter()
+            .filter_map(|a| view.records.user_types.get(&a.user_type));
+        let held = types.fold(ReservedSet::default(), |held, found| {
+            held.union(found.value.permissions.reserved.held())
+        });
+        Ok(Standing {
+            user,
+            facts,
+            held: held.without(ReservedSet::of(&[Reserved::TokensActAs])),
+        })
+    }
+
+    fn serves_itself(&self) -> bool {
+        self.facts.kind == UserKind::Standard
+    }
+
+    fn authorised(&self, view: &View<'_>, access: &Access) -> Authorised {
+        let acting = access.acting_for.is_some();
+        let mut basis = basis(view);
+        if acting {
+            basis.extend(user_basis(view, self.user, self.facts));
+        }
+        Authorised {
+            token_id: view.token.id,
+            library: view.library.library.clone(),
+            library_uid: view.library.uid,
+            user: self.user.user.clone(),
+            user_uid: self.user.uid,
+            acting: acting.then(|| (view.user.user.clone(), view.user.uid)),
+            address: access.address,
+            held: self.held,
+            grant: (!acting).then(|| view.records.grant.clone()),
+            serves_itself: self.serves_itself(),
+            basis,
         }
     }
 }
@@ -137,54 +219,6 @@ impl Caller {
     }
 }
 
-// === impl Authorised ===
-
-impl Authorised {
-    /// Whether it is a user of the library `system`: its credentials hold in every library.
-    #[must_use]
-    pub fn is_operator(&self) -> bool {
-        self.library.as_str() == SYSTEM
-    }
-
-    /// As it is recorded: `library/user`.
-    #[must_use]
-    pub fn actor(&self) -> String {
-        format!("{}/{}", self.library, self.user)
-    }
-
-    /// Fails unless it is an operator.
-    pub fn demand_operator(&self, what: &str) -> Result<(), Error> {
-        only_operators(self.is_operator(), what)
-    }
-
-    /// Fails if it holds less than it would convey; `tokens:act-as` only operators convey.
-    pub fn demand_held(&self, conveyed: ReservedSet) -> Result<(), Error> {
-        let act_as = ReservedSet::of(&[Reserved::TokensActAs]);
-        if !self.is_operator() && !conveyed.intersect(act_as).is_empty() {
-            return Err(Error::new(
-                Reason::ReservedPermission,
-                "only operators convey tokens:act-as; ask one",
-            ));
-        }
-        let missing: Vec<&str> = conveyed
-            .held()
-            .without(self.held)
-            .iter()
-            .map(Reserved::as_str)
-            .collect();
-        if missing.is_empty() {
-            return Ok(());
-        }
-        Err(Error::new(
-            Reason::ReservedPermission,
-            format!(
-                "nobody conveys a reserved permission that they don't hold: {}",
-                missing.join(", ")
-            ),
-        ))
-    }
-}
-
 /// The rights of a token used as a credential here, if they include the one demanded.
 fn rights<'a>(
     view: &View<'a>,
@@ -201,18 +235,23 @@ fn rights<'a>(
         ..Demand::default()
     };
     judge::judge(view.records, &demand, now).map_err(|verdict| match verdict {
-        Verdict::MissingPermission => Error::new(
-            Reason::PermissionDenied,
-            format!(
-                "the credential lacks {}; its user type and its grant must both list it",
-                right.as_str()
-            ),
-        ),
+        Verdict::MissingPermission => lacks("the credential", right),
         verdict => refused(Some(verdict)),
     })
 }
 
-fn only_operators(is_operator: bool, what: &str) -> Result<(), Error> {
+fn lacks(who: &str, right: Reserved) -> Error {
+    let enough: Vec<&str> = right.included_in().map(Reserved::as_str).collect();
+    Error::new(
+        Reason::PermissionDenied,
+        format!(
+            "{who} lacks {}; a user type of its user and, of a token, its grant must list it",
+            enough.join(" or ")
+        ),
+    )
+}
+
+pub(super) fn only_operators(is_operator: bool, what: &str) -> Result<(), Error> {
     if is_operator {
         return Ok(());
     }
@@ -233,17 +272,19 @@ fn basis(view: &View<'_>) -> Vec<Precondition> {
         ));
     }
     if let Some(user) = view.records.user {
-        basis.push(Precondition::At(
-            keyspace::user(view.library.uid, &view.user.user),
-            user.revision,
-        ));
-        for name in user.assignments.iter().map(|a| &a.user_type) {
-            if let Some(facts) = view.records.user_types.get(name) {
-                basis.push(Precondition::At(
-                    keyspace::user_type(view.library.uid, name),
-                    facts.revision,
-                ));
-            }
+        basis.extend(user_basis(view, view.user, user));
+    }
+    basis
+}
+
+/// A user of the credential's library, and its user types, at the revisions at which they were read.
+fn user_basis(view: &View<'_>, user: &UserSlot, facts: &UserFacts) -> Vec<Precondition> {
+    let place = keyspace::user(view.library.uid, &user.user);
+    let mut basis = vec![Precondition::At(place, facts.revision)];
+    for name in facts.assignments.iter().map(|a| &a.user_type) {
+        if let Some(found) = view.records.user_types.get(name) {
+            let place = keyspace::user_type(view.library.uid, name);
+            basis.push(Precondition::At(place, found.revision));
         }
     }
     basis

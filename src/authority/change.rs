@@ -78,7 +78,7 @@ impl Authority {
     ) -> Result<Versioned<Token>, Error> {
         let found = self.fetch::<Token>(keyspace::token(id)).await?;
         found
-            .filter(|token| by.is_operator() || token.value.library_uid == by.library_uid)
+            .filter(|token| by.may_see(&token.value))
             .ok_or_else(|| Error::not_found("token"))
     }
 
@@ -132,6 +132,12 @@ impl Command for ExtendToken {
     ) -> Result<Plan<Token>, Error> {
         let (before, mut plan) = begin(authority, by, self.id, &self.etag).await?;
         let mut token = before.value.clone();
+        if token.expire_time <= now && !by.administers() {
+            return Err(Error::new(
+                Reason::TokenState,
+                "the token has expired; an administrator can extend it, or make a new one",
+            ));
+        }
         let wanted = match &self.by {
             Extension::To(end) => *end,
             Extension::By(lifetime) => token
@@ -182,10 +188,13 @@ impl Command for SuspendToken {
     ) -> Result<Plan<Token>, Error> {
         let (before, mut plan) = begin(authority, by, self.id, &self.etag).await?;
         let mut token = before.value.clone();
-        if token.suspension.is_none() {
+        let suspended = token.suspension.as_ref();
+        // What its user suspended, an administrator may suspend once more, and then its user doesn't resume it.
+        if suspended.is_none_or(|s| by.administers() && !s.by_administrator) {
             token.suspension = Some(Suspension {
                 time: now,
-                suspended_by: by.actor(),
+                suspended_by: by.on_behalf_of(),
+                by_administrator: by.administers(),
                 reason: self.reason.clone(),
             });
             if !has_room(&token, REVOCATION_BYTES)
@@ -213,6 +222,16 @@ impl Command for ResumeToken {
     ) -> Result<Plan<Token>, Error> {
         let (before, mut plan) = begin(authority, by, self.id, &self.etag).await?;
         let mut token = before.value.clone();
+        let by_administrator = token
+            .suspension
+            .as_ref()
+            .is_some_and(|s| s.by_administrator);
+        if by_administrator && !by.administers() {
+            return Err(Error::new(
+                Reason::PermissionDenied,
+                "an administrator suspended the token; ask one to resume it",
+            ));
+        }
         token.suspension = None;
         plan.replace(&before, token)?;
         Ok(plan)
@@ -237,7 +256,7 @@ impl Command for RevokeToken {
             token.revocation = Some(Revocation {
                 time: now,
                 reason: self.reason,
-                revoked_by: by.actor(),
+                revoked_by: by.on_behalf_of(),
                 comment: self.comment.clone(),
             });
             if !has_room(&token, 0)

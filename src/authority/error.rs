@@ -17,6 +17,8 @@ pub enum Reason {
     PermissionDenied,
     /// A reserved permission would be conveyed by somebody who doesn't hold it.
     ReservedPermission,
+    /// The user doesn't manage its own tokens.
+    SelfServiceDenied,
     /// Fields are not as they must be.
     InvalidFields,
     /// Not a message of its type.

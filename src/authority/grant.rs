@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::directory::Assignment;
+use super::error::Error;
 use super::name::Name;
-use super::permission::{Pattern, Permission, PermissionSet, Reserved, ReservedSet};
+use super::permission::{
+    MAX_PERMISSIONS, Pattern, Permission, PermissionSet, Reserved, ReservedSet,
+};
 use super::token::{AccessRight, Grant};
 
 /// Rights in effect for one demand. Evaluated at each use, never kept: change a user type, and every token follows.
@@ -143,6 +146,97 @@ impl Grant {
         };
         listed.union(self.reserved_kept().without(could))
     }
+}
+
+impl Grant {
+    /// What both leave: of a grant that is asked for, as much as the token has that asks. Neither is widened.
+    ///
+    /// # Errors
+    /// [`super::error::Reason::InvalidFields`] where nothing would be left of a restriction, since an empty one restricts nothing.
+    pub(super) fn within(&self, own: &Grant) -> Result<Grant, Error> {
+        let pin = match (&self.pin, &own.pin) {
+            (Some(asked), Some(kept)) if asked != kept => {
+                return Err(Error::invalid(
+                    "user_type",
+                    "must be, with department, the assignment that the calling token is pinned to",
+                ));
+            }
+            (asked, kept) => asked.clone().or_else(|| kept.clone()),
+        };
+        let access_right = match (self.access_right, own.access_right) {
+            (AccessRight::Custom, _) | (_, AccessRight::Custom) => AccessRight::Custom,
+            (AccessRight::ReadOnly, _) | (_, AccessRight::ReadOnly) => AccessRight::ReadOnly,
+            (AccessRight::Full, AccessRight::Full) => AccessRight::Full,
+        };
+        let mut permissions: PermissionSet = match access_right {
+            AccessRight::Custom => bounded(self.listed_within(own)),
+            AccessRight::Full | AccessRight::ReadOnly => PermissionSet::default(),
+        };
+        permissions.reserved = self.permissions.reserved.intersect(own.reserved_kept());
+        if permissions.patterns().len() > MAX_PERMISSIONS {
+            return Err(Error::invalid(
+                "permissions",
+                "cross with those of the calling token to more than 64; list fewer",
+            ));
+        }
+        Ok(Grant {
+            pin,
+            access_right,
+            permissions,
+            apis: both("apis", &self.apis, &own.apis, |a, b| {
+                (a == b).then(|| a.clone())
+            })?,
+            allowed_cidrs: both(
+                "allowed_cidrs",
+                &self.allowed_cidrs,
+                &own.allowed_cidrs,
+                |a, b| a.intersect(*b),
+            )?,
+        })
+    }
+
+    /// The ordinary permissions that both leave, of which at least one is a list.
+    fn listed_within<'a>(&'a self, own: &'a Grant) -> Box<dyn Iterator<Item = Pattern> + 'a> {
+        let (list, other) = match self.access_right {
+            AccessRight::Custom => (self, own),
+            AccessRight::Full | AccessRight::ReadOnly => (own, self),
+        };
+        let listed = list.permissions.patterns().iter();
+        match other.access_right {
+            AccessRight::Full => Box::new(listed.cloned()),
+            AccessRight::ReadOnly => Box::new(listed.flat_map(Pattern::read_only)),
+            AccessRight::Custom => Box::new(listed.flat_map(|a| {
+                let others = other.permissions.patterns().iter();
+                others.filter_map(|b| a.intersect(b))
+            })),
+        }
+    }
+}
+
+/// What two restrictions both leave; an empty one restricts nothing.
+fn both<T: Clone + PartialEq>(
+    field: &'static str,
+    asked: &[T],
+    own: &[T],
+    meet: impl Fn(&T, &T) -> Option<T>,
+) -> Result<Vec<T>, Error> {
+    if asked.is_empty() || own.is_empty() {
+        return Ok([asked, own].concat());
+    }
+    let mut left = Vec::new();
+    for met in asked
+        .iter()
+        .flat_map(|a| own.iter().filter_map(|b| meet(a, b)))
+    {
+        if !left.contains(&met) {
+            left.push(met);
+        }
+    }
+    if left.is_empty() {
+        let why = "must leave something of the calling token's own; name some of those";
+        return Err(Error::invalid(field, why));
+    }
+    Ok(left)
 }
 
 impl Pattern {

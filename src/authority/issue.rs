@@ -31,8 +31,8 @@ pub(super) const REVOCATION_BYTES: usize = 256;
 pub struct CreateToken {
     /// The library it shall belong to; one that the caller reaches.
     pub library: Name,
-    /// The user it shall stand for.
-    pub user: Name,
+    /// The user it shall stand for; `None` for the caller's own.
+    pub user: Option<Name>,
     /// A short name; this or the description is there.
     pub display_name: String,
     /// The reason for its existence.
@@ -67,6 +67,7 @@ impl Command for CreateToken {
         now: Moment,
     ) -> Result<Plan<Token>, Error> {
         by.demand_held(self.permissions.reserved)?;
+        let owner = self.owner(by)?;
         let state = authority.index.read()?;
         let slot = state.directory().library_named(self.library.as_str());
         let (slot, library) = slot
@@ -77,7 +78,7 @@ impl Command for CreateToken {
         tokens_allowed(&library.value)?;
 
         let user = slot
-            .user_named(self.user.as_str())
+            .user_named(owner.as_str())
             .map(|user| state.directory().user(user));
         let (user, facts) = user
             .and_then(|u| Some((u, u.facts.as_ref()?)))
@@ -93,7 +94,7 @@ impl Command for CreateToken {
             ));
         }
 
-        let grant = self.grant(&library.value, facts)?;
+        let grant = self.grant(by, &library.value, facts, &mut plan.warnings)?;
         let expire_time = self.expire_time(&library.value, now, &mut plan.warnings)?;
         plan.warnings.extend(in_vain(&grant, facts, slot));
         let secret = Secret::mint()?;
@@ -102,9 +103,9 @@ impl Command for CreateToken {
             kind: TokenKind::Api,
             library: self.library.clone(),
             library_uid: slot.uid,
-            user: self.user.clone(),
+            user: owner.clone(),
             user_uid: user.uid,
-            issued_by: by.actor(),
+            issued_by: by.on_behalf_of(),
             display_name: self.display_name.clone(),
             description: self.description.clone(),
             create_time: now,
@@ -112,7 +113,8 @@ impl Command for CreateToken {
             expire_time,
             suspension: self.suspended.then(|| Suspension {
                 time: now,
-                suspended_by: by.actor(),
+                suspended_by: by.on_behalf_of(),
+                by_administrator: by.administers(),
                 reason: "created suspended".to_owned(),
             }),
             revocation: None,
@@ -121,7 +123,7 @@ impl Command for CreateToken {
         };
         plan.event = AuditEvent {
             token_id: token.id.to_string(),
-            user: self.user.to_string(),
+            user: owner.to_string(),
             ..plan.event
         };
         leaves_room(&token)?;
@@ -132,8 +134,25 @@ impl Command for CreateToken {
 }
 
 impl CreateToken {
-    fn grant(&self, library: &Library, user: &UserFacts) -> Result<Grant, Error> {
-        let grant = Grant {
+    /// The user: the one named, or the caller's own. Who doesn't administer may name no other, and no other library.
+    fn owner(&self, by: &Authorised) -> Result<Name, Error> {
+        let own_library = self.library == by.library;
+        match &self.user {
+            Some(user) if by.administers() || (own_library && *user == by.user) => Ok(user.clone()),
+            None if own_library => Ok(by.user.clone()),
+            None => Err(Error::invalid("user", "must be given for another library")),
+            Some(_) => Err(Error::not_found("user")),
+        }
+    }
+
+    fn grant(
+        &self,
+        by: &Authorised,
+        library: &Library,
+        user: &UserFacts,
+        warnings: &mut Vec<String>,
+    ) -> Result<Grant, Error> {
+        let asked = Grant {
             pin: self.pin.clone(),
             access_right: self
                 .access_right
@@ -145,6 +164,10 @@ impl CreateToken {
             },
             allowed_cidrs: self.allowed_cidrs.clone(),
         };
+        let grant = by.givable(asked.clone())?;
+        if grant != asked {
+            warnings.push("the token has no more than the one that made it".to_owned());
+        }
         check_grant(&grant, library, user)?;
         Ok(grant)
     }

@@ -62,6 +62,7 @@ impl Authority {
         now: Moment,
     ) -> Result<Page<Versioned<Token>>, Error> {
         let by = self.authorise(caller, now)?;
+        let filter = &filter.within_reach(&by)?;
         let user = filter.user.as_ref().map(Name::as_str).unwrap_or_default();
         let library = self.uid_of(&by, &filter.library)?;
         let binding = Binding::new(
@@ -262,6 +263,25 @@ impl Authority {
         };
         let items = records.iter().map(understand).collect::<Result<_, _>>()?;
         Ok(Page { items, next })
+    }
+}
+
+impl TokenFilter {
+    /// Who doesn't administer sees its own tokens, and of other users and libraries not even whether there are any.
+    fn within_reach(&self, by: &Authorised) -> Result<TokenFilter, Error> {
+        if by.administers() {
+            return Ok(self.clone());
+        }
+        if self.library != LibraryRef::Named(by.library.clone()) {
+            return Err(Error::not_found("library"));
+        }
+        if self.user.as_ref().is_some_and(|user| *user != by.user) {
+            return Err(Error::not_found("user"));
+        }
+        Ok(TokenFilter {
+            user: Some(by.user.clone()),
+            ..self.clone()
+        })
     }
 }
 

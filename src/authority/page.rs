@@ -94,7 +94,7 @@ impl Binding {
     pub(super) fn new(label: &'static str, by: &Authorised, filter: String) -> Binding {
         Binding {
             label,
-            caller: by.user_uid.0.to_vec(),
+            caller: by.identity(),
             filter,
         }
     }

@@ -22,7 +22,7 @@ pub struct Pattern(Text);
 /// A permission that governs this authority itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reserved {
-    /// Manage one's own tokens.
+    /// Manage one's own tokens; includes rotating the one that is presented.
     TokensSelf,
     /// Rotate the token that is presented.
     TokensSelfRotate,
@@ -169,6 +169,13 @@ impl Reserved {
         Reserved::ALL.into_iter().find(|r| r.as_str() == text)
     }
 
+    /// Those that include it, itself among them.
+    pub fn included_in(self) -> impl Iterator<Item = Reserved> {
+        Reserved::ALL
+            .into_iter()
+            .filter(move |r| r.includes().contains(self))
+    }
+
     /// What holding it includes, itself among it.
     fn includes(self) -> ReservedSet {
         match self {
@@ -178,6 +185,9 @@ impl Reserved {
                 Reserved::TokensSelfRotate,
                 Reserved::TokensVerify,
             ]),
+            Reserved::TokensSelf => {
+                ReservedSet::of(&[Reserved::TokensSelf, Reserved::TokensSelfRotate])
+            }
             Reserved::DirectoryAdmin => {
                 ReservedSet::of(&[Reserved::DirectoryAdmin, Reserved::DirectoryRead])
             }
@@ -195,11 +205,15 @@ impl ReservedSet {
         ReservedSet(members.iter().fold(0, |bits, r| bits | 1 << *r as u8))
     }
 
+    /// Whether this is a member.
+    #[must_use]
+    pub fn contains(self, member: Reserved) -> bool {
+        self.0 & (1 << member as u8) != 0
+    }
+
     /// Its members.
     pub fn iter(self) -> impl Iterator<Item = Reserved> {
-        Reserved::ALL
-            .into_iter()
-            .filter(move |r| self.0 & (1 << *r as u8) != 0)
+        Reserved::ALL.into_iter().filter(move |r| self.contains(*r))
     }
 
     /// All that its members include.
@@ -279,13 +293,8 @@ impl PermissionSet {
     #[must_use]
     pub fn permits(&self, demand: &Permission) -> bool {
         if demand.is_reserved() {
-            return Reserved::parse(demand.as_str()).is_some_and(|r| {
-                !self
-                    .reserved
-                    .held()
-                    .intersect(ReservedSet::of(&[r]))
-                    .is_empty()
-            });
+            return Reserved::parse(demand.as_str())
+                .is_some_and(|r| self.reserved.held().contains(r));
         }
         self.patterns.iter().any(|p| p.permits(demand))
     }

@@ -136,7 +136,7 @@ pub(super) fn request_keys<C: Command>(
     by: &Authorised,
     now: Moment,
 ) -> RequestKeys {
-    let bound = [&by.user_uid.0, C::ACTION.as_bytes(), &request.id].concat();
+    let bound = [&by.identity(), C::ACTION.as_bytes(), &request.id].concat();
     let mut hash = [0; 16];
     hash.copy_from_slice(&digest(&SHA256, &bound).as_ref()[..16]);
     let window = keyspace::window(now);

@@ -1,5 +1,6 @@
 //! The authority over an engine in memory, told as stories.
 
+mod acting;
 mod audit;
 mod boundaries;
 mod bounds;
@@ -14,5 +15,6 @@ mod races;
 mod requests;
 mod rights;
 pub(super) mod samples;
+mod self_service;
 mod stage;
 mod staged;

@@ -85,6 +85,8 @@ pub struct Suspension {
     pub time: Moment,
     /// By whom, as `library/user`.
     pub suspended_by: String,
+    /// Whether that was an administrator: its own user does not resume it then.
+    pub by_administrator: bool,
     /// The reason that was given.
     pub reason: String,
 }

@@ -166,6 +166,11 @@ impl Authority {
                 time: now.time,
                 action: C::ACTION.to_owned(),
                 actor: by.actor(),
+                acting_for: by
+                    .acting
+                    .as_ref()
+                    .map(|_| by.on_behalf_of())
+                    .unwrap_or_default(),
                 actor_token_id: by.token_id.to_string(),
                 call_id: call.call_id.clone(),
                 ..std::mem::take(&mut plan.event)

@@ -77,6 +77,7 @@ impl Command for UpdateToken {
             ));
         }
         if token.grant != before.value.grant {
+            token.grant = by.givable(token.grant)?;
             let warnings = authority.with_owner(&token, &mut plan, |library, user, slot| {
                 check_grant(&token.grant, library, user).map(|()| in_vain(&token.grant, user, slot))
             })??;

@@ -4,7 +4,7 @@ use super::Authority;
 use super::directory::{Assignment, Uid, UserKind};
 use super::error::{Error, Reason};
 use super::grant::Rights;
-use super::index::{Lookup, View};
+use super::index::{Lookup, State, View};
 use super::judge::{self, Demand, Verdict};
 use super::keyspace;
 use super::moment::Moment;
@@ -81,8 +81,9 @@ impl Authority {
                 seen: None,
             });
         };
-        let judge =
-            |view: Option<&View<'_>>, revision| Judgement::of(view, demand, scope, now, revision);
+        let judge = |_: &State, view: Option<&View<'_>>, revision| {
+            Judgement::of(view, demand, scope, now, revision)
+        };
         self.with_proven(&secret, judge).await
     }
 
@@ -90,7 +91,7 @@ impl Authority {
     pub(super) async fn with_proven<T>(
         &self,
         secret: &Secret,
-        ask: impl Fn(Option<&View<'_>>, Revision) -> T,
+        ask: impl Fn(&State, Option<&View<'_>>, Revision) -> T,
     ) -> Result<T, Error> {
         if let Some(answer) = self.ask(secret, false, &ask)? {
             return Ok(answer);
@@ -106,7 +107,7 @@ impl Authority {
         &self,
         secret: &Secret,
         is_final: bool,
-        ask: &impl Fn(Option<&View<'_>>, Revision) -> T,
+        ask: &impl Fn(&State, Option<&View<'_>>, Revision) -> T,
     ) -> Result<Option<T>, Error> {
         let state = self.index.read()?;
         let view = match state.token(secret.id) {
@@ -119,6 +120,7 @@ impl Authority {
         let expected = view.as_ref().map(|v| (v.token.tag, v.token.key_version()));
         let proven = self.keys.proves(secret, expected);
         Ok(Some(ask(
+            &state,
             view.as_ref().filter(|_| proven),
             state.revision(),
         )))

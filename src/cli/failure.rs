@@ -195,6 +195,9 @@ fn hint(status: &Status) -> Option<&'static str> {
         ErrorReason::ReservedPermission => {
             "call with a credential that itself holds what is to be conveyed"
         }
+        ErrorReason::SelfServiceDenied => {
+            "an administrator of the library makes and changes its tokens"
+        }
         ErrorReason::InvalidFields => {
             "correct what is named above; --help says what each option takes"
         }

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{HeaderMap, Request, Response, header};
+use http::{HeaderMap, HeaderName, Request, Response, header};
 use tonic::Status;
 use tonic::body::Body;
 use tower::Service;
@@ -16,9 +16,13 @@ use super::context::CallContext;
 use super::status::status;
 use crate::authority::cidr::Address;
 use crate::authority::error::{Error, Reason};
+use crate::authority::name::Name;
 use crate::authority::permission::Reserved;
-use crate::authority::{Authority, Caller};
+use crate::authority::{Access, Authority, Caller};
 use crate::clock::Clock;
+
+/// The user that a backend with `tokens:act-as` calls for.
+const ACTING_USER: HeaderName = HeaderName::from_static("ta-acting-user");
 
 /// What an RPC demands of its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,35 +41,35 @@ pub const RULES: &[(&str, Rule)] = &[
     ("/tokenauthority.v1.TokenVerify/VerifyBatch", Rule::Verify),
     (
         "/tokenauthority.v1.TokenAdmin/CreateToken",
-        Rule::Demand(Reserved::TokensAdmin),
+        Rule::Demand(Reserved::TokensSelf),
     ),
     (
         "/tokenauthority.v1.TokenAdmin/GetToken",
-        Rule::Demand(Reserved::TokensAdmin),
+        Rule::Demand(Reserved::TokensSelf),
     ),
     (
         "/tokenauthority.v1.TokenAdmin/ListTokens",
-        Rule::Demand(Reserved::TokensAdmin),
+        Rule::Demand(Reserved::TokensSelf),
     ),
     (
         "/tokenauthority.v1.TokenAdmin/UpdateToken",
-        Rule::Demand(Reserved::TokensAdmin),
+        Rule::Demand(Reserved::TokensSelf),
     ),
     (
         "/tokenauthority.v1.TokenAdmin/ExtendToken",
-        Rule::Demand(Reserved::TokensAdmin),
+        Rule::Demand(Reserved::TokensSelf),
     ),
     (
         "/tokenauthority.v1.TokenAdmin/SuspendToken",
-        Rule::Demand(Reserved::TokensAdmin),
+        Rule::Demand(Reserved::TokensSelf),
     ),
     (
         "/tokenauthority.v1.TokenAdmin/ResumeToken",
-        Rule::Demand(Reserved::TokensAdmin),
+        Rule::Demand(Reserved::TokensSelf),
     ),
     (
         "/tokenauthority.v1.TokenAdmin/RevokeToken",
-        Rule::Demand(Reserved::TokensAdmin),
+        Rule::Demand(Reserved::TokensSelf),
     ),
     (
         "/tokenauthority.v1.TokenAdmin/ListAuditEvents",
@@ -212,12 +216,12 @@ where
             self.clock.clone(),
             self.inner.clone(),
         );
-        let credential = credential(&request);
+        let credential = credential(&request, right);
         Box::pin(async move {
             let caller = match credential {
-                Ok((token, address)) => {
+                Ok((token, access)) => {
                     authority
-                        .authenticate(&token, right, address, super::now(&clock).time)
+                        .authenticate(&token, access, super::now(&clock).time)
                         .await
                 }
                 Err(error) => Err(error),
@@ -233,8 +237,11 @@ where
     }
 }
 
-/// The token that a call presents, and where it comes from.
-fn credential<B>(request: &Request<B>) -> Result<(Zeroizing<String>, Address), Error> {
+/// The token that a call presents, and what the call demands of it.
+fn credential<B>(
+    request: &Request<B>,
+    right: Reserved,
+) -> Result<(Zeroizing<String>, Access), Error> {
     let context = request.extensions().get::<CallContext>();
     let context = context.ok_or_else(|| Error::new(Reason::Internal, "the call has no context"))?;
     let token = bearer(request.headers()).ok_or_else(|| {
@@ -243,7 +250,29 @@ fn credential<B>(request: &Request<B>) -> Result<(Zeroizing<String>, Address), E
             "send the metadata `authorization: Bearer <token>`, once, with one space between the two",
         )
     })?;
-    Ok((Zeroizing::new(token.to_owned()), Address::new(context.peer)))
+    let access = Access {
+        right,
+        acting_for: acting_user(request.headers())?,
+        address: Address::new(context.peer),
+    };
+    Ok((Zeroizing::new(token.to_owned()), access))
+}
+
+/// The user that a call is made for, if it names one.
+fn acting_user(headers: &HeaderMap) -> Result<Option<Name>, Error> {
+    let mut all = headers.get_all(ACTING_USER).iter();
+    let name = match (all.next(), all.next()) {
+        (None, _) => return Ok(None),
+        (Some(only), None) => only.to_str().ok().and_then(|text| Name::parse(text).ok()),
+        (Some(_), Some(_)) => None,
+    };
+    let malformed = || {
+        Error::new(
+            Reason::MalformedRequest,
+            "ta-acting-user must be the name of one user",
+        )
+    };
+    name.ok_or_else(malformed).map(Some)
 }
 
 /// The one form of a credential: a single `authorization`, `Bearer`, one space, the token (RFC 6750, section 2.1; the scheme
@@ -266,6 +295,8 @@ impl From<Error> for Status {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn credential(values: &[&str]) -> Option<String> {
@@ -274,6 +305,22 @@ mod tests {
             headers.append(header::AUTHORIZATION, value.parse().unwrap());
         }
         bearer(&headers).map(str::to_owned)
+    }
+
+    #[test]
+    fn the_user_acted_for_is_one_name_or_none() {
+        let acting = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(ACTING_USER, HeaderValue::from_static(value));
+            }
+            acting_user(&headers).map(|name| name.map(|name| name.to_string()))
+        };
+        assert_eq!(acting(&[]), Ok(None));
+        assert_eq!(acting(&["jane"]), Ok(Some("jane".to_owned())));
+        for bad in [&[""][..], &["Jane"], &["jane "], &["jane", "jane"]] {
+            assert_eq!(acting(bad).unwrap_err().reason, Reason::MalformedRequest);
+        }
     }
 
     #[test]

@@ -147,6 +147,7 @@ fn code_and_reason(reason: Reason) -> (Code, ErrorReason) {
         Reason::CredentialRefused => (Code::Unauthenticated, ErrorReason::CredentialRefused),
         Reason::PermissionDenied => (Code::PermissionDenied, ErrorReason::PermissionDenied),
         Reason::ReservedPermission => (Code::PermissionDenied, ErrorReason::ReservedPermission),
+        Reason::SelfServiceDenied => (Code::FailedPrecondition, ErrorReason::SelfServiceDenied),
         Reason::InvalidFields => (Code::InvalidArgument, ErrorReason::InvalidFields),
         Reason::MalformedRequest => (Code::InvalidArgument, ErrorReason::MalformedRequest),
         Reason::NotFound => (Code::NotFound, ErrorReason::NotFound),

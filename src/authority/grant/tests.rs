@@ -105,7 +105,7 @@ fn full_is_all_that_the_user_has_except_reserved_permissions_that_are_not_listed
     let listed = narrowed(AccessRight::Full, &["tokens:self"]);
     assert_eq!(
         in_effect(&listed, &has, None),
-        [&orders[..], &["tokens:self"]].concat()
+        [&orders[..], &["tokens:self", "tokens:self-rotate"]].concat()
     );
 }
 
@@ -134,7 +134,12 @@ fn custom_is_what_is_listed_and_had() {
     );
     assert_eq!(
         in_effect(&grant, &has, None),
-        ["orders:read", "users:get", "tokens:self"]
+        [
+            "orders:read",
+            "users:get",
+            "tokens:self",
+            "tokens:self-rotate"
+        ]
     );
     assert!(in_effect(&narrowed(AccessRight::Custom, &[]), &has, None).is_empty());
 }

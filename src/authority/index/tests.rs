@@ -178,6 +178,7 @@ fn a_slot_that_is_used_again_shows_nothing_of_what_it_held() {
     restricted.suspension = Some(crate::authority::token::Suspension {
         time: Moment(100),
         suspended_by: String::new(),
+        by_administrator: true,
         reason: String::new(),
     });
     followed.put(&restricted);

@@ -55,6 +55,7 @@ impl Stored for Token {
             suspension: suspension.as_ref().map(|s| store::SuspensionRecord {
                 time: s.time.0,
                 suspended_by: s.suspended_by.clone(),
+                by_administrator: s.by_administrator,
                 reason: s.reason.clone(),
             }),
             revocation: revocation.as_ref().map(|r| store::RevocationRecord {
@@ -91,6 +92,7 @@ impl Stored for Token {
             suspension: r.suspension.map(|s| Suspension {
                 time: Moment(s.time),
                 suspended_by: s.suspended_by,
+                by_administrator: s.by_administrator,
                 reason: s.reason,
             }),
             revocation: match r.revocation {

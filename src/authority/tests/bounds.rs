@@ -124,7 +124,7 @@ async fn patterns_that_cross_are_listed_up_to_a_bound_and_judged_in_full() {
     let types: Vec<&str> = types.iter().map(String::as_str).collect();
     stage.done("root", &create_user("wide", &types)).await;
     let create = CreateToken {
-        user: name("wide"),
+        user: Some(name("wide")),
         ..listing(&many(64, |r| format!("r{r}:*")))
     };
     let secret = stage.created("adam", &create).await.1;

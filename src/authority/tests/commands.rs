@@ -74,7 +74,7 @@ pub(super) fn update_user(of: &str) -> UpdateUser {
 pub(super) fn create_token(user: &str) -> CreateToken {
     CreateToken {
         library: name("acme"),
-        user: name(user),
+        user: Some(name(user)),
         display_name: "a token".to_owned(),
         description: String::new(),
         until: None,

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::commands::{create_library, create_token, create_user, create_user_type};
-use super::samples::{address, at, granted, named};
+use super::samples::{address, at, granted, name, named};
 use super::staged::{Staged, new_store};
 use crate::authority::audit::AuditEvent;
-use crate::authority::caller::Caller;
+use crate::authority::caller::{Access, Caller};
 use crate::authority::error::{Error, Reason};
 use crate::authority::index::Index;
 use crate::authority::issue::CreateToken;
@@ -164,17 +164,31 @@ impl Stage {
     }
 
     pub(super) async fn authenticate(&self, user: &str, right: Reserved) -> Result<Caller, Error> {
-        let (secret, time) = (self.secret(user), self.time());
-        let address = address("192.0.2.1");
+        self.authenticate_for(user, right, None).await
+    }
+
+    /// The same for another user, if one is named.
+    pub(super) async fn authenticate_for(
+        &self,
+        user: &str,
+        right: Reserved,
+        acting_for: Option<&str>,
+    ) -> Result<Caller, Error> {
+        let access = Access {
+            right,
+            acting_for: acting_for.map(name),
+            address: address("192.0.2.1"),
+        };
+        let secret = self.secret(user);
         self.authority
-            .authenticate(&secret, right, address, time)
+            .authenticate(&secret, access, self.time())
             .await
     }
 
     /// A call of this user, with the right that the command's RPC demands.
     pub(super) async fn call<C: Command>(&self, user: &str) -> Call {
         let right = if C::ACTION.starts_with("token.") {
-            Reserved::TokensAdmin
+            Reserved::TokensSelf
         } else {
             Reserved::DirectoryAdmin
         };

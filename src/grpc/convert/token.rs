@@ -4,9 +4,7 @@ mod shown;
 
 pub(in crate::grpc) use self::shown::token;
 pub(super) use self::shown::token_kind;
-use super::{
-    Clear, apis, cidrs, description, display_name, known, moment, permissions, pin, required_name,
-};
+use super::{Clear, apis, cidrs, description, display_name, known, moment, permissions, pin};
 use crate::authority::change::{ExtendToken, Extension, ResumeToken, RevokeToken, SuspendToken};
 use crate::authority::directory::Uid;
 use crate::authority::error::{Error, Faults};
@@ -42,7 +40,7 @@ pub(in crate::grpc) fn create_token(
         request_id: _,
     } = message;
     let mut faults = Faults::default();
-    let user = required_name(&mut faults, "user", &user);
+    let user = faults.take("user", Name::parse_optional(&user)).flatten();
     if short.is_empty() && reason.is_empty() {
         faults.add(
             "display_name",
@@ -71,7 +69,7 @@ pub(in crate::grpc) fn create_token(
     faults.check()?;
     Ok(CreateToken {
         library,
-        user: user.ok_or_else(|| Error::invalid("user", "must be given"))?,
+        user,
         display_name,
         description,
         until,

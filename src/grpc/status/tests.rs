@@ -3,11 +3,12 @@ use std::collections::HashSet;
 use super::*;
 use crate::authority::error::Violation;
 
-const REASONS: [Reason; 23] = [
+const REASONS: [Reason; 24] = [
     Reason::CredentialMissing,
     Reason::CredentialRefused,
     Reason::PermissionDenied,
     Reason::ReservedPermission,
+    Reason::SelfServiceDenied,
     Reason::InvalidFields,
     Reason::MalformedRequest,
     Reason::NotFound,

@@ -187,6 +187,7 @@ fn gives(granted: &str, wanted: &str) -> bool {
         return granted == wanted
             || (granted == "tokens:admin"
                 && ["tokens:self", "tokens:self-rotate", "tokens:verify"].contains(&wanted))
+            || (granted == "tokens:self" && wanted == "tokens:self-rotate")
             || (granted == "directory:admin" && wanted == "directory:read");
     }
     let (granted_resource, granted_action) = granted.split_once(':').unwrap();

@@ -91,6 +91,7 @@ fn show_suspension(suspension: &Suspension) -> v1::Suspension {
     let Suspension {
         time,
         suspended_by,
+        by_administrator: _,
         reason,
     } = suspension;
     v1::Suspension {
