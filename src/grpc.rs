@@ -13,7 +13,6 @@ pub mod routes;
 pub mod status;
 mod verify;
 
-use prost::Message;
 use ring::digest::{SHA256, digest};
 use tonic::{Request, Status};
 
@@ -23,6 +22,7 @@ use crate::authority::moment::{Moment, Now};
 use crate::authority::requests::RequestKey;
 use crate::authority::transaction::Call;
 use crate::clock::Clock;
+use crate::proto::Change;
 use context::CallContext;
 use identity::Identity;
 
@@ -46,16 +46,15 @@ fn asked<T>(request: Request<T>) -> Result<(Caller, T), Status> {
 
 /// The call of an RPC that changes something, the message, and what `reach` says that the caller may: authorisation comes
 /// before validation.
-fn asked_to_change<T: Message, R>(
+fn asked_to_change<T: Change, R>(
     request: Request<T>,
     reach: impl FnOnce(&Caller, &T) -> Result<R, Error>,
-    request_id: fn(&T) -> &str,
 ) -> Result<(Call, T, R), Status> {
     let context = request.extensions().get::<CallContext>().copied();
     let context = context.ok_or_else(|| Error::new(Reason::Internal, "the call has no context"))?;
     let (caller, message) = asked(request)?;
     let reached = reach(&caller, &message)?;
-    let request = convert::request_id(request_id(&message))?.map(|id| {
+    let request = convert::request_id(message.request_id())?.map(|id| {
         let mut payload_hash = [0; 32];
         payload_hash.copy_from_slice(digest(&SHA256, &message.encode_to_vec()).as_ref());
         RequestKey { id, payload_hash }
@@ -70,4 +69,10 @@ fn asked_to_change<T: Message, R>(
         message,
         reached,
     ))
+}
+
+/// The call of an RPC that changes one token, and the message: whether the caller reaches it, the command finds out.
+fn asked_to_change_one<T: Change>(request: Request<T>) -> Result<(Call, T), Status> {
+    let (call, message, ()) = asked_to_change(request, |_, _| Ok(()))?;
+    Ok((call, message))
 }

@@ -14,3 +14,34 @@ pub mod store {
 
 /// The descriptors of the API and of `google.rpc`, for reflection and for JSON.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/api.bin"));
+
+/// A request that changes something, and can be repeated safely under its `request_id`.
+pub trait Change: prost::Message + Clone {
+    /// The id; empty for none.
+    fn request_id(&self) -> &str;
+
+    /// Where the id stands.
+    fn request_id_mut(&mut self) -> &mut String;
+}
+
+macro_rules! changes {
+    ($($request:ident)*) => {
+        $(impl Change for v1::$request {
+            fn request_id(&self) -> &str {
+                &self.request_id
+            }
+
+            fn request_id_mut(&mut self) -> &mut String {
+                &mut self.request_id
+            }
+        })*
+    };
+}
+
+changes! {
+    CreateLibraryRequest UpdateLibraryRequest DeleteLibraryRequest
+    CreateUserTypeRequest UpdateUserTypeRequest DeleteUserTypeRequest
+    CreateUserRequest UpdateUserRequest DeleteUserRequest
+    CreateTokenRequest UpdateTokenRequest ExtendTokenRequest RotateTokenRequest
+    SuspendTokenRequest ResumeTokenRequest RevokeTokenRequest
+}

@@ -191,6 +191,8 @@ impl Authority {
             expire_time: now.checked_add(&lifetime).unwrap_or(Moment::MAX),
             suspension: None,
             revocation: None,
+            rotated_from: None,
+            succession: None,
             grant: Grant {
                 pin: None,
                 access_right: AccessRight::Full,

@@ -126,8 +126,14 @@ impl<'a> Standing<'a> {
                 standing
             }
         };
-        let alone = !standing.held.contains(Reserved::TokensAdmin);
-        if access.right == Reserved::TokensSelf && alone && !standing.serves_itself() {
+        let refused = match (access.right, standing.facts.kind) {
+            (right, UserKind::Contact) => right.is_self_service(),
+            (Reserved::TokensSelf, UserKind::ApiOnly) => {
+                !standing.held.contains(Reserved::TokensAdmin)
+            }
+            (_, UserKind::ApiOnly | UserKind::Standard) => false,
+        };
+        if refused {
             return Err(Error::new(
                 Reason::SelfServiceDenied,
                 "systems and contacts don't manage their own tokens; ask an administrator of the library",
@@ -232,6 +238,8 @@ fn rights<'a>(
         client_ip: Some(address),
         // Reserved permissions hold in the whole library, so a pinned department restricts nothing here.
         confines_department: true,
+        // Self-service refuses contacts, and says who can help them.
+        confines_data_owner: right.is_self_service(),
         ..Demand::default()
     };
     judge::judge(view.records, &demand, now).map_err(|verdict| match verdict {

@@ -7,12 +7,10 @@ use super::audit::{AuditEvent, changed};
 use super::caller::Authorised;
 use super::directory::Library;
 use super::error::{Error, Reason};
-use super::issue::{
-    REVOCATION_BYTES, has_room, latest_expiry, longer_than_suggested, tokens_allowed,
-};
 use super::judge::UserFacts;
 use super::keyspace::{self, Versioned};
 use super::moment::{Lifetime, Moment};
+use super::policy::{has_room, latest_expiry, leaves_room, longer_than_suggested, tokens_allowed};
 use super::secret::TokenId;
 use super::token::{Revocation, RevocationReason, Suspension, Token};
 use super::transaction::{Command, Plan, check_etag};
@@ -130,7 +128,7 @@ impl Command for ExtendToken {
         by: &Authorised,
         now: Moment,
     ) -> Result<Plan<Token>, Error> {
-        let (before, mut plan) = begin(authority, by, self.id, &self.etag).await?;
+        let (before, mut plan) = begin(authority, by, self.id, &self.etag, now).await?;
         let mut token = before.value.clone();
         if token.expire_time <= now && !by.administers() {
             return Err(Error::new(
@@ -138,6 +136,7 @@ impl Command for ExtendToken {
                 "the token has expired; an administrator can extend it, or make a new one",
             ));
         }
+        refuse_superseded(&token)?;
         let wanted = match &self.by {
             Extension::To(end) => *end,
             Extension::By(lifetime) => token
@@ -186,7 +185,7 @@ impl Command for SuspendToken {
         by: &Authorised,
         now: Moment,
     ) -> Result<Plan<Token>, Error> {
-        let (before, mut plan) = begin(authority, by, self.id, &self.etag).await?;
+        let (before, mut plan) = begin(authority, by, self.id, &self.etag, now).await?;
         let mut token = before.value.clone();
         let suspended = token.suspension.as_ref();
         // What its user suspended, an administrator may suspend once more, and then its user doesn't resume it.
@@ -197,7 +196,7 @@ impl Command for SuspendToken {
                 by_administrator: by.administers(),
                 reason: self.reason.clone(),
             });
-            if !has_room(&token, REVOCATION_BYTES)
+            if leaves_room(&token).is_err()
                 && let Some(suspension) = &mut token.suspension
             {
                 suspension.reason.clear();
@@ -218,9 +217,9 @@ impl Command for ResumeToken {
         &self,
         authority: &Authority,
         by: &Authorised,
-        _now: Moment,
+        now: Moment,
     ) -> Result<Plan<Token>, Error> {
-        let (before, mut plan) = begin(authority, by, self.id, &self.etag).await?;
+        let (before, mut plan) = begin(authority, by, self.id, &self.etag, now).await?;
         let mut token = before.value.clone();
         let by_administrator = token
             .suspension
@@ -252,7 +251,7 @@ impl Command for RevokeToken {
         let before = authority.visible_token(by, self.id).await?;
         let mut plan = plan_for(&before);
         let mut token = before.value.clone();
-        if token.revocation.is_none() {
+        if !token.is_revoked(now) {
             token.revocation = Some(Revocation {
                 time: now,
                 reason: self.reason,
@@ -268,6 +267,21 @@ impl Command for RevokeToken {
         plan.event.comment.clone_from(&self.comment);
         plan.replace(&before, token)?;
         Ok(plan)
+    }
+}
+
+/// What another token took the place of is not prolonged.
+pub(super) fn refuse_superseded(token: &Token) -> Result<(), Error> {
+    match &token.succession {
+        None => Ok(()),
+        Some(succession) => Err(Error::new(
+            Reason::TokenState,
+            format!(
+                "the token was rotated: {} took its place, use that one",
+                succession.superseded_by
+            ),
+        )
+        .with("superseded_by", succession.superseded_by.to_string())),
     }
 }
 
@@ -288,10 +302,11 @@ pub(super) async fn begin(
     by: &Authorised,
     id: TokenId,
     etag: &str,
+    now: Moment,
 ) -> Result<(Versioned<Token>, Plan<Token>), Error> {
     let before = authority.visible_token(by, id).await?;
     check_etag(authority, etag, before.revision)?;
-    if before.value.revocation.is_some() {
+    if before.value.is_revoked(now) {
         return Err(Error::new(
             Reason::TokenState,
             "the token is revoked, for good; make a new one",
@@ -301,7 +316,7 @@ pub(super) async fn begin(
     Ok((before, plan))
 }
 
-fn plan_for(before: &Versioned<Token>) -> Plan<Token> {
+pub(super) fn plan_for(before: &Versioned<Token>) -> Plan<Token> {
     let token = &before.value;
     let mut plan = Plan::new(&token.library, token.library_uid);
     plan.event = AuditEvent {

@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use std::sync::{RwLock, RwLockReadGuard};
 
 pub use directory::{Directory, LibrarySlot, UserSlot};
-pub use tokens::{Order, Packed};
+pub use tokens::{Order, Packed, Successor};
 use tokens::{TokenTooOdd, Tokens, order_bytes};
 
 use super::directory::{Library, User, UserType};
@@ -58,6 +58,8 @@ pub struct View<'a> {
     pub library: &'a LibrarySlot,
     /// Its user.
     pub user: &'a UserSlot,
+    /// Which token took its place.
+    pub successor: Option<&'a Successor>,
     /// What the judge reads.
     pub records: Records<'a>,
 }
@@ -217,7 +219,7 @@ impl State {
         let library = self.directory.library(token.library);
         let user = self.directory.user(token.user);
         let records = Records {
-            token: token.facts(),
+            token: self.tokens.facts(token),
             grant: self.tokens.grant(token),
             library: library.facts.as_ref(),
             user: user.facts.as_ref(),
@@ -227,6 +229,7 @@ impl State {
             token,
             library,
             user,
+            successor: self.tokens.successor(token),
             records,
         }
     }

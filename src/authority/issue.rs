@@ -8,23 +8,18 @@ use super::caller::Authorised;
 use super::cidr::Cidr;
 use super::directory::{Assignment, Library, UserKind};
 use super::error::{Error, Reason};
-use super::index::LibrarySlot;
 use super::judge::UserFacts;
 use super::keyspace;
-use super::moment::{Lifetime, Moment, Until};
+use super::moment::{Moment, Until};
 use super::name::Name;
-use super::permission::{PermissionSet, ReservedSet};
+use super::permission::PermissionSet;
+use super::policy::{
+    check_grant, expiry, in_vain, leaves_room, longer_than_suggested, tokens_allowed,
+};
 use super::secret::Secret;
 use super::token::{AccessRight, Grant, Suspension, Token, TokenKind};
 use super::transaction::{Command, Plan};
-use crate::store::{MAX_VALUE_BYTES, Precondition};
-
-/// Permissions that a warning names; it counts the others, since warnings are kept for a repeat of the call.
-const NAMED_IN_WARNING: usize = 8;
-/// Left in the record of a token for its suspension and its revocation, bytes.
-const ENDING_BYTES: usize = 512;
-/// Left in the record of a suspended token for its revocation, bytes.
-pub(super) const REVOCATION_BYTES: usize = 256;
+use crate::store::Precondition;
 
 /// A token to be made.
 #[derive(Debug, Clone)]
@@ -95,7 +90,21 @@ impl Command for CreateToken {
         }
 
         let grant = self.grant(by, &library.value, facts, &mut plan.warnings)?;
-        let expire_time = self.expire_time(&library.value, now, &mut plan.warnings)?;
+        let default = now.checked_add(&library.value.default_lifetime);
+        let (expire_time, _) = expiry(
+            self.until.as_ref(),
+            default.unwrap_or(Moment::MAX),
+            &library.value,
+            now,
+        )?;
+        if self.not_before.is_some_and(|start| start >= expire_time) {
+            return Err(Error::invalid(
+                "not_before",
+                format!("must be before the expiry, {expire_time}"),
+            ));
+        }
+        plan.warnings
+            .extend(longer_than_suggested(&library.value, now, expire_time));
         plan.warnings.extend(in_vain(&grant, facts, slot));
         let secret = Secret::mint()?;
         let token = Token {
@@ -118,6 +127,8 @@ impl Command for CreateToken {
                 reason: "created suspended".to_owned(),
             }),
             revocation: None,
+            rotated_from: None,
+            succession: None,
             grant,
             tag: authority.keys.tag(&secret),
         };
@@ -171,173 +182,4 @@ impl CreateToken {
         check_grant(&grant, library, user)?;
         Ok(grant)
     }
-
-    fn expire_time(
-        &self,
-        library: &Library,
-        now: Moment,
-        warnings: &mut Vec<String>,
-    ) -> Result<Moment, Error> {
-        let latest = latest_expiry(library, now);
-        let after = |lifetime| now.checked_add(lifetime).unwrap_or(Moment(i64::MAX));
-        let (field, end) = match &self.until {
-            // "31d" passes "1mo" in a short month: nobody asked for it, so it is held back.
-            None => ("lifetime", after(&library.default_lifetime).min(latest)),
-            Some(Until::Moment(end)) => ("expire_time", *end),
-            Some(Until::Date(end)) => ("lifetime", *end),
-            Some(Until::Lifetime(lifetime)) => ("lifetime", after(lifetime)),
-        };
-        if end <= now {
-            return Err(Error::invalid(
-                field,
-                format!("must end in the future; the latest is {latest}"),
-            ));
-        }
-        if end > latest {
-            return Err(Error::invalid(
-                field,
-                format!(
-                    "must end by {latest}: the library's max_lifetime is {}",
-                    library.max_lifetime.as_str()
-                ),
-            ));
-        }
-        if self.not_before.is_some_and(|start| start >= end) {
-            return Err(Error::invalid(
-                "not_before",
-                format!("must be before the expiry, {end}"),
-            ));
-        }
-        warnings.extend(longer_than_suggested(library, now, end));
-        Ok(end)
-    }
-}
-
-/// A token's record leaves room for its end: who suspended and who revoked it, and when, in at most 2 x 145 bytes. Their
-/// reasons are kept as far as there is room, and in the audit event in any case.
-pub(super) fn leaves_room(token: &Token) -> Result<(), Error> {
-    let needed = match token.suspension {
-        None => ENDING_BYTES,
-        Some(_) => REVOCATION_BYTES,
-    };
-    if has_room(token, needed) {
-        return Ok(());
-    }
-    Err(Error::invalid(
-        "permissions",
-        "make, with apis, allowed_cidrs and description, a record larger than 4 KiB; shorten these",
-    ))
-}
-
-/// Whether a token's record may grow by this many bytes.
-pub(super) fn has_room(token: &Token, bytes: usize) -> bool {
-    keyspace::encode(token).len() + bytes <= MAX_VALUE_BYTES
-}
-
-/// Tokens may be made and extended in this library.
-pub(super) fn tokens_allowed(library: &Library) -> Result<(), Error> {
-    if !library.tokens_enabled {
-        return Err(Error::new(
-            Reason::TokensNotEnabled,
-            "the library does not allow tokens to be made or extended; an operator can set tokens_enabled",
-        ));
-    }
-    if library.disabled {
-        return Err(Error::new(
-            Reason::OwnerDisabled,
-            "the library is disabled; an operator can make it active",
-        ));
-    }
-    Ok(())
-}
-
-/// The latest expiry that the library's policy allows.
-pub(super) fn latest_expiry(library: &Library, now: Moment) -> Moment {
-    now.checked_add(&library.max_lifetime)
-        .unwrap_or(Moment::MAX)
-}
-
-/// A warning for an expiry beyond what the library suggests.
-pub(super) fn longer_than_suggested(library: &Library, now: Moment, end: Moment) -> Option<String> {
-    let suggested: &Lifetime = &library.suggested_lifetime;
-    now.checked_add(suggested)
-        .is_some_and(|limit| end > limit)
-        .then(|| {
-            format!(
-                "the token lasts longer than the {} that the library suggests",
-                suggested.as_str()
-            )
-        })
-}
-
-/// A grant must mean something for this user, within the library's policy.
-pub(super) fn check_grant(grant: &Grant, library: &Library, user: &UserFacts) -> Result<(), Error> {
-    if grant.lists_in_vain() {
-        return Err(Error::invalid(
-            "permissions",
-            "may list reserved permissions alone unless access_right is CUSTOM",
-        ));
-    }
-    if grant
-        .pin
-        .as_ref()
-        .is_some_and(|pin| !user.assignments.contains(pin))
-    {
-        return Err(Error::invalid(
-            "user_type",
-            "must be, with department, one of the user's assignments",
-        ));
-    }
-    if user.kind == UserKind::Contact {
-        if library.contact_apis.is_empty() || grant.apis.is_empty() {
-            return Err(Error::invalid(
-                "apis",
-                "must be named for a contact's token, among the library's contact_apis; set those first",
-            ));
-        }
-        if grant
-            .apis
-            .iter()
-            .any(|api| !library.contact_apis.contains(api))
-        {
-            return Err(Error::invalid(
-                "apis",
-                "must be among the library's contact_apis for a contact's token",
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// A warning for permissions that are listed but that the user does not have: they give nothing.
-pub(super) fn in_vain(grant: &Grant, user: &UserFacts, library: &LibrarySlot) -> Vec<String> {
-    let has: Vec<&PermissionSet> = user
-        .assignments
-        .iter()
-        .filter(|a| grant.pin.as_ref().is_none_or(|pin| pin == *a))
-        .filter_map(|a| Some(&library.user_types.get(&a.user_type)?.value.permissions))
-        .collect();
-    let ordinary = grant.permissions.patterns().iter().filter(|listed| {
-        !has.iter()
-            .any(|set| set.patterns().iter().any(|p| p.intersect(listed).is_some()))
-    });
-    let held = has.iter().fold(ReservedSet::default(), |held, set| {
-        held.union(set.reserved.held())
-    });
-    let reserved = grant.permissions.reserved.without(held);
-    let missing: Vec<String> = ordinary
-        .map(|p| p.as_str().to_owned())
-        .chain(reserved.iter().map(|r| r.as_str().to_owned()))
-        .collect();
-    if missing.is_empty() {
-        return Vec::new();
-    }
-    let named = missing[..missing.len().min(NAMED_IN_WARNING)].join(", ");
-    let more = match missing.len().saturating_sub(NAMED_IN_WARNING) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    vec![format!(
-        "the user does not have {named}{more}: the token has it only once the user does"
-    )]
 }

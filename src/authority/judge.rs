@@ -96,8 +96,16 @@ pub struct TokenFacts {
     pub expire_time: Moment,
     /// Whether it is suspended.
     pub suspended: bool,
-    /// Whether it is revoked.
-    pub revoked: bool,
+    /// The first moment at which it is revoked; `None` for never.
+    pub revoked_from: Option<Moment>,
+}
+
+impl TokenFacts {
+    /// Whether it is revoked at this moment.
+    #[must_use]
+    pub fn is_revoked(&self, now: Moment) -> bool {
+        self.revoked_from.is_some_and(|from| now >= from)
+    }
 }
 
 /// What the judge knows of a user.
@@ -133,7 +141,7 @@ pub fn judge<'a>(
         user_types,
     } = records;
 
-    refuse(token.revoked, Verdict::Revoked)?;
+    refuse(token.is_revoked(now), Verdict::Revoked)?;
     refuse(token.suspended, Verdict::Suspended)?;
     refuse(now < token.not_before, Verdict::NotYetValid)?;
     refuse(now >= token.expire_time, Verdict::Expired)?;

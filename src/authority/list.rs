@@ -72,7 +72,7 @@ impl Authority {
         );
         let after = self.open_page(&binding, page)?;
         let (found, mut next) =
-            self.find_tokens(library, filter, after.as_deref(), page.limit())?;
+            self.find_tokens(library, filter, after.as_deref(), page.limit(), now)?;
         let keys = found.iter().map(|(_, id)| keyspace::token(*id)).collect();
         let records = self.store.get(keys).await?;
         let present = found.iter().zip(&records);
@@ -101,6 +101,7 @@ impl Authority {
         filter: &TokenFilter,
         after: Option<&[u8]>,
         limit: usize,
+        now: Moment,
     ) -> Result<(Vec<Order>, Option<Order>), Error> {
         let state = self.index.read()?;
         if !state.is_complete() {
@@ -128,7 +129,7 @@ impl Authority {
         for (examined, order) in slot.tokens.range((start, Bound::Unbounded)).enumerate() {
             if let Lookup::Known(view) = state.token(order.1) {
                 let wanted = user.is_none_or(|user| view.token.user == user)
-                    && (filter.show_revoked || !view.records.token.revoked);
+                    && (filter.show_revoked || !view.records.token.is_revoked(now));
                 if wanted {
                     found.push(*order);
                 }

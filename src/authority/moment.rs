@@ -87,6 +87,17 @@ impl Lifetime {
         }
     }
 
+    /// The same, or no time at all, such as "0s", which is `None`.
+    pub fn parse_or_none(text: &str) -> Result<Option<Lifetime>, &'static str> {
+        let nothing = text.len() <= MAX_LIFETIME_BYTES
+            && text.is_ascii()
+            && text.parse().is_ok_and(|span: Span| span.is_zero());
+        if nothing {
+            return Ok(None);
+        }
+        Lifetime::parse(text).map(Some)
+    }
+
     /// Its text, as typed.
     #[must_use]
     pub fn as_str(&self) -> &str {

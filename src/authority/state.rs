@@ -32,7 +32,7 @@ impl Authority {
             .and_then(|l| l.user_named(token.user.as_str()))
             .is_some_and(|user| state.directory().user(user).uid == token.user_uid);
         Ok(match token {
-            _ if token.revocation.is_some() => TokenState::Revoked,
+            _ if token.is_revoked(now) => TokenState::Revoked,
             _ if !owned => TokenState::OwnerDeleted,
             _ if token.suspension.is_some() => TokenState::Suspended,
             _ if token.not_before.is_some_and(|start| now < start) => TokenState::NotYetValid,

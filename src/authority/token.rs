@@ -39,6 +39,10 @@ pub struct Token {
     pub suspension: Option<Suspension>,
     /// Present once it is revoked.
     pub revocation: Option<Revocation>,
+    /// The token that it took the place of.
+    pub rotated_from: Option<TokenId>,
+    /// Present once another took its place.
+    pub succession: Option<Succession>,
     /// What it is narrowed to.
     pub grant: Grant,
     /// What its secret must prove.
@@ -91,6 +95,17 @@ pub struct Suspension {
     pub reason: String,
 }
 
+/// Which token took this one's place. The two are good together for a while; from then on this one is revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Succession {
+    /// The token that took its place.
+    pub superseded_by: TokenId,
+    /// The first moment at which this one is revoked.
+    pub until: Moment,
+    /// Who rotated it, as `library/user`.
+    pub rotated_by: String,
+}
+
 /// Why, since when and by whom a token is revoked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocation {
@@ -119,6 +134,27 @@ pub enum RevocationReason {
     OwnerLeft,
     /// See the comment.
     Other,
+}
+
+// === impl Token ===
+
+impl Token {
+    /// The first moment at which it is revoked; `None` for never.
+    #[must_use]
+    pub fn revoked_from(&self) -> Option<Moment> {
+        match (&self.revocation, &self.succession) {
+            (Some(revocation), _) => Some(revocation.time),
+            (None, Some(succession)) => Some(succession.until),
+            (None, None) => None,
+        }
+    }
+
+    /// Whether it is revoked at this moment.
+    #[must_use]
+    pub fn is_revoked(&self, now: Moment) -> bool {
+        // A clock that was set back revives nothing.
+        self.revocation.is_some() || self.succession.as_ref().is_some_and(|s| now >= s.until)
+    }
 }
 
 // === impl Grant ===

@@ -4,16 +4,16 @@ use async_trait::async_trait;
 
 use super::Authority;
 use super::caller::Authorised;
-use super::change::{at_maximum, begin, changed_fields};
+use super::change::{at_maximum, begin, changed_fields, refuse_superseded};
 use super::cidr::Cidr;
 use super::directory::Assignment;
 use super::error::{Error, Reason};
-use super::issue::{
-    check_grant, in_vain, latest_expiry, leaves_room, longer_than_suggested, tokens_allowed,
-};
 use super::moment::Moment;
 use super::name::Name;
 use super::permission::PermissionSet;
+use super::policy::{
+    check_grant, in_vain, latest_expiry, leaves_room, longer_than_suggested, tokens_allowed,
+};
 use super::secret::TokenId;
 use super::token::{AccessRight, Token};
 use super::transaction::{Command, Plan};
@@ -54,7 +54,7 @@ impl Command for UpdateToken {
         by: &Authorised,
         now: Moment,
     ) -> Result<Plan<Token>, Error> {
-        let (before, mut plan) = begin(authority, by, self.id, &self.etag).await?;
+        let (before, mut plan) = begin(authority, by, self.id, &self.etag, now).await?;
         let mut token = before.value.clone();
         set(&mut token.grant.pin, self.pin.as_ref());
         set(&mut token.grant.access_right, self.access_right.as_ref());
@@ -114,6 +114,7 @@ fn move_expiry(
         token.expire_time = end;
         return Ok(());
     }
+    refuse_superseded(token)?;
     let (limit, warning) = authority.with_owner(token, plan, |library, _, _| {
         tokens_allowed(library)?;
         let limit = latest_expiry(library, now);

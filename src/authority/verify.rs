@@ -4,7 +4,7 @@ use super::Authority;
 use super::directory::{Assignment, Uid, UserKind};
 use super::error::{Error, Reason};
 use super::grant::Rights;
-use super::index::{Lookup, State, View};
+use super::index::{Lookup, State, Successor, View};
 use super::judge::{self, Demand, Verdict};
 use super::keyspace;
 use super::moment::Moment;
@@ -59,6 +59,8 @@ pub struct Seen {
     pub permissions: Vec<String>,
     /// When VALID: the only customer whose data may be shown.
     pub data_owner: String,
+    /// Which token took its place.
+    pub successor: Option<Successor>,
 }
 
 impl Authority {
@@ -199,6 +201,7 @@ impl Seen {
                 .and(user)
                 .map(|u| u.data_owner.clone())
                 .unwrap_or_default(),
+            successor: view.successor.copied(),
         }
     }
 }

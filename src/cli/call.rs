@@ -11,7 +11,7 @@ use tonic_types::StatusExt;
 
 use super::connect::Session;
 use super::failure::{Failure, is_unsettled};
-use crate::proto::v1;
+use crate::proto::Change;
 
 /// How often one call is sent at most: a restart is ridden out, a server that is down is not hammered.
 const ATTEMPTS: u32 = 5;
@@ -44,36 +44,13 @@ pub(super) struct Limit {
     limit: Option<NonZeroU32>,
 }
 
-/// A request that changes something.
-pub(super) trait Change: Clone {
-    fn request_id(&mut self) -> &mut String;
-
-    /// Makes sure that a repeat can be told from a second change.
-    fn identify(&mut self) -> Result<String, Failure> {
-        let id = self.request_id();
-        if id.is_empty() {
-            *id = random_uuid()?;
-        }
-        Ok(id.clone())
+/// Makes sure that a repeat of a change can be told from a second one, and says by which id.
+pub(super) fn identify(request: &mut impl Change) -> Result<String, Failure> {
+    let id = request.request_id_mut();
+    if id.is_empty() {
+        *id = random_uuid()?;
     }
-}
-
-macro_rules! changes {
-    ($($request:ident)*) => {
-        $(impl Change for v1::$request {
-            fn request_id(&mut self) -> &mut String {
-                &mut self.request_id
-            }
-        })*
-    };
-}
-
-changes! {
-    CreateLibraryRequest UpdateLibraryRequest DeleteLibraryRequest
-    CreateUserTypeRequest UpdateUserTypeRequest DeleteUserTypeRequest
-    CreateUserRequest UpdateUserRequest DeleteUserRequest
-    CreateTokenRequest UpdateTokenRequest ExtendTokenRequest
-    SuspendTokenRequest ResumeTokenRequest RevokeTokenRequest
+    Ok(id.clone())
 }
 
 // === impl Repeat ===
@@ -139,7 +116,7 @@ impl Session {
         mut request: Q,
         send: impl AsyncFn(Request<Q>) -> Result<Response<A>, Status>,
     ) -> Result<A, Failure> {
-        let request_id = request.identify()?;
+        let request_id = identify(&mut request)?;
         self.attempts(request, send).await.map_err(|status| {
             let status = Box::new(status);
             if is_unsettled(&status) {
@@ -214,17 +191,21 @@ mod tests {
     use std::cell::RefCell;
 
     use super::*;
+    use crate::proto::v1;
 
     #[test]
     fn a_change_without_an_id_gets_a_random_one_of_version_4() {
         let mut first = v1::RevokeTokenRequest::default();
-        let id = first.identify().unwrap();
+        let id = identify(&mut first).unwrap();
         assert_eq!(first.request_id, id);
         let groups: Vec<_> = id.split('-').map(str::len).collect();
         assert_eq!(groups, [8, 4, 4, 4, 12]);
         assert_eq!(&id[14..15], "4");
         assert!("89ab".contains(&id[19..20]), "{id}");
-        assert_ne!(id, v1::RevokeTokenRequest::default().identify().unwrap());
+        assert_ne!(
+            id,
+            identify(&mut v1::RevokeTokenRequest::default()).unwrap()
+        );
     }
 
     #[test]
@@ -233,7 +214,7 @@ mod tests {
             request_id: "mine".to_owned(),
             ..Default::default()
         };
-        assert_eq!(request.identify().unwrap(), "mine");
+        assert_eq!(identify(&mut request).unwrap(), "mine");
     }
 
     #[tokio::test]

@@ -70,6 +70,9 @@ pub struct CallOptions {
             in TOKEN_AUTHORITY_TOKEN]"
     )]
     credential_file: Option<PathBuf>,
+    /// The user whose rights to use instead of one's own; the credential must hold tokens:act-as
+    #[arg(long, value_name = "USER")]
+    acting_user: Option<String>,
     /// Send the credential unencrypted to an http:// server on another machine
     #[arg(long)]
     insecure_plaintext: bool,
@@ -85,9 +88,16 @@ pub struct CallOptions {
 #[derive(Clone)]
 pub(super) struct Credential(MetadataValue<Ascii>);
 
+/// What every call presents.
+#[derive(Clone)]
+pub(super) struct Presented {
+    credential: Credential,
+    acting_user: Option<MetadataValue<Ascii>>,
+}
+
 /// A channel to the authority that presents the credential with every call.
 pub(super) struct Session {
-    channel: InterceptedService<Channel, Credential>,
+    channel: InterceptedService<Channel, Presented>,
     pub(super) timeout: Duration,
 }
 
@@ -103,6 +113,7 @@ impl CallOptions {
             server: self.server.or(outer.server),
             ca_file: self.ca_file.or(outer.ca_file),
             credential_file: self.credential_file.or(outer.credential_file),
+            acting_user: self.acting_user.or(outer.acting_user),
             insecure_plaintext: self.insecure_plaintext || outer.insecure_plaintext,
             timeout: self.timeout.or(outer.timeout),
             output: self.output.or(outer.output),
@@ -168,6 +179,16 @@ impl CallOptions {
         }
     }
 
+    fn acting_user(&self) -> Result<Option<MetadataValue<Ascii>>, Failure> {
+        let user = self.acting_user.as_ref().map(|user| user.parse());
+        user.transpose().map_err(|_| {
+            Failure::usage(
+                "the acting user is no name",
+                "give --acting-user the name of a user of the credential's library",
+            )
+        })
+    }
+
     fn tls(&self, environment: Environment<'_>) -> Result<ClientTlsConfig, Failure> {
         let Some(file) = self.ca_file.clone().or_else(|| path(environment, CA_FILE)) else {
             let hint = format!(
@@ -226,11 +247,13 @@ impl Credential {
     }
 }
 
-impl Interceptor for Credential {
+impl Interceptor for Presented {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request
-            .metadata_mut()
-            .insert("authorization", self.0.clone());
+        let metadata = request.metadata_mut();
+        metadata.insert("authorization", self.credential.0.clone());
+        if let Some(user) = &self.acting_user {
+            metadata.insert("ta-acting-user", user.clone());
+        }
         Ok(request)
     }
 }
@@ -260,7 +283,10 @@ impl Session {
                 "use https://, or insist with --insecure-plaintext",
             ));
         }
-        let credential = options.credential(environment, output)?;
+        let presented = Presented {
+            credential: options.credential(environment, output)?,
+            acting_user: options.acting_user()?,
+        };
         let timeout = options.timeout.unwrap_or(DEFAULT_TIMEOUT);
 
         let unreachable = |cause: String| Failure::Unreachable {
@@ -281,22 +307,20 @@ impl Session {
             Err(_) => return Err(unreachable(format!("no connection within {timeout:?}"))),
         };
         Ok(Self {
-            channel: InterceptedService::new(channel, credential),
+            channel: InterceptedService::new(channel, presented),
             timeout,
         })
     }
 
-    pub(super) fn directory(&self) -> DirectoryClient<InterceptedService<Channel, Credential>> {
+    pub(super) fn directory(&self) -> DirectoryClient<InterceptedService<Channel, Presented>> {
         DirectoryClient::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER_BYTES)
     }
 
-    pub(super) fn token_admin(&self) -> TokenAdminClient<InterceptedService<Channel, Credential>> {
+    pub(super) fn token_admin(&self) -> TokenAdminClient<InterceptedService<Channel, Presented>> {
         TokenAdminClient::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER_BYTES)
     }
 
-    pub(super) fn token_verify(
-        &self,
-    ) -> TokenVerifyClient<InterceptedService<Channel, Credential>> {
+    pub(super) fn token_verify(&self) -> TokenVerifyClient<InterceptedService<Channel, Presented>> {
         TokenVerifyClient::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER_BYTES)
     }
 }

@@ -25,7 +25,7 @@ pub(super) enum Failure {
         status: Box<Status>,
         request_id: String,
     },
-    /// The token was created, but its secret could not be written out.
+    /// The token was made, but its secret could not be written out.
     Undelivered {
         token_id: String,
         request_id: String,

@@ -63,10 +63,37 @@ answers! {
     CreateLibraryResponse GetLibraryResponse ListLibrariesResponse UpdateLibraryResponse DeleteLibraryResponse
     CreateUserTypeResponse GetUserTypeResponse ListUserTypesResponse UpdateUserTypeResponse DeleteUserTypeResponse
     CreateUserResponse GetUserResponse ListUsersResponse UpdateUserResponse DeleteUserResponse
-    CreateTokenResponse GetTokenResponse ListTokensResponse UpdateTokenResponse ExtendTokenResponse
+    CreateTokenResponse GetTokenResponse ListTokensResponse UpdateTokenResponse ExtendTokenResponse RotateTokenResponse
     SuspendTokenResponse ResumeTokenResponse RevokeTokenResponse
     ListAuditEventsResponse VerifyResponse
 }
+
+/// An answer with the secret of a new token.
+pub(super) trait WithSecret: Answer {
+    fn token(&self) -> Option<&v1::Token>;
+    fn secret(&self) -> &str;
+    fn warnings(&self) -> &[String];
+}
+
+macro_rules! secrets {
+    ($($response:ident)*) => {
+        $(impl WithSecret for v1::$response {
+            fn token(&self) -> Option<&v1::Token> {
+                self.token.as_ref()
+            }
+
+            fn secret(&self) -> &str {
+                &self.secret
+            }
+
+            fn warnings(&self) -> &[String] {
+                &self.warnings
+            }
+        })*
+    };
+}
+
+secrets! { CreateTokenResponse RotateTokenResponse }
 
 // === impl Output ===
 
@@ -127,15 +154,15 @@ impl<'a> Output<'a> {
 
     /// Answers with a new token: its secret alone on standard output, so that `> file` keeps it and nothing else. Here,
     /// unlike elsewhere, a reader that has gone is an error: it has missed what can't be had again.
-    pub(super) fn secret(&mut self, response: &v1::CreateTokenResponse) -> io::Result<()> {
+    pub(super) fn secret(&mut self, response: &impl WithSecret) -> io::Result<()> {
         if self.format == Format::Json {
             return write_whole(self.stdout, &json(response)?);
         }
-        write_whole(self.stdout, &format!("{}\n", response.secret))?;
-        if let Some(token) = &response.token {
+        write_whole(self.stdout, &format!("{}\n", response.secret()))?;
+        if let Some(token) = response.token() {
             self.aside(&self.record(token));
         }
-        self.warnings(&response.warnings);
+        self.warnings(response.warnings());
         Ok(())
     }
 

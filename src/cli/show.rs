@@ -91,6 +91,9 @@ impl Shown for v1::Token {
                 "revoked",
                 self.revocation.as_ref().map(revoked).unwrap_or_default(),
             ),
+            ("rotated-from", self.rotated_from.clone()),
+            ("superseded-by", self.superseded_by.clone()),
+            ("superseded-until", time(self.superseded_until.as_ref())),
             ("not-before", time(self.not_before.as_ref())),
             ("expires", time(self.expire_time.as_ref())),
             ("department", self.department.clone()),
@@ -127,6 +130,7 @@ impl Shown for v1::AuditEvent {
         vec![
             ("time", time(self.time.as_ref())),
             ("actor", self.actor.clone()),
+            ("acting-for", self.acting_for.clone()),
             ("action", self.action.clone()),
             ("target", target.join(", ")),
             ("fields", self.fields.join(", ")),
@@ -152,6 +156,8 @@ impl Shown for v1::VerifyResponse {
             ("assign", assignments(&self.assignments)),
             ("permission", self.permissions.join(", ")),
             ("data-owner", self.data_owner.clone()),
+            ("superseded-by", self.superseded_by.clone()),
+            ("superseded-until", time(self.superseded_until.as_ref())),
             ("revision", self.revision.clone()),
         ]
     }

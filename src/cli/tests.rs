@@ -146,6 +146,7 @@ scripted! { TokenAdmin {
     create_token CreateTokenRequest CreateTokenResponse
     get_token GetTokenRequest GetTokenResponse
     list_tokens ListTokensRequest ListTokensResponse
+    rotate_token RotateTokenRequest RotateTokenResponse
     update_token UpdateTokenRequest UpdateTokenResponse
     extend_token ExtendTokenRequest ExtendTokenResponse
     suspend_token SuspendTokenRequest SuspendTokenResponse

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
-use self::create::{Create, Grant, time};
+use self::create::{Create, Grant, deliver, time};
 use super::call::{BasedOn, Limit, Repeat};
 use super::connect::Session;
 use super::failure::Failure;
@@ -41,6 +41,12 @@ pub enum Verb {
     #[command(after_help = "Example:\n  \
         token-authority token revoke 4fXk0aZr1LTRhRcbSHkz6E --reason compromised --comment 'seen in a public log'")]
     Revoke(Revoke),
+    /// Put a new token in the place of one; its secret goes to standard output, all else to standard error
+    #[command(
+        after_help = "Example: a new secret now, the old one good for two more hours\n  \
+        token-authority token rotate 7QMI0zoa7KbgzT4CRqq0RE --overlap 2h > shop.token"
+    )]
+    Rotate(Rotate),
 }
 
 /// `token get`.
@@ -136,6 +142,26 @@ pub struct Resume {
     repeat: Repeat,
 }
 
+/// `token rotate`.
+#[derive(Debug, Args)]
+pub struct Rotate {
+    /// The token's public id
+    token_id: String,
+    /// How long it works on beside the new one, such as 2h or 7d; 0s for not at all [default: 24h]
+    #[arg(long, value_name = "TIME")]
+    overlap: Option<String>,
+    /// How long the new one is good, or the date before which it must be used [default: as long as the old one was made for]
+    #[arg(long)]
+    lifetime: Option<String>,
+    /// The moment from which on the new one is no longer good, such as 2027-06-30T00:00:00Z
+    #[arg(long, value_name = "TIME", conflicts_with = "lifetime")]
+    expires: Option<Timestamp>,
+    #[command(flatten)]
+    based_on: BasedOn,
+    #[command(flatten)]
+    repeat: Repeat,
+}
+
 /// `token revoke`.
 #[derive(Debug, Args)]
 pub struct Revoke {
@@ -200,6 +226,10 @@ impl Verb {
                 let send = async |request| session.token_admin().resume_token(request).await;
                 let response = session.change(resume.request(), send).await?;
                 output.one(&response, response.token.as_ref())?;
+            }
+            Self::Rotate(rotate) => {
+                let send = async |request| session.token_admin().rotate_token(request).await;
+                deliver(session, rotate.request(), send, output).await?;
             }
             Self::Revoke(revoke) => {
                 let send = async |request| session.token_admin().revoke_token(request).await;
@@ -307,6 +337,21 @@ impl Resume {
     fn request(self) -> v1::ResumeTokenRequest {
         v1::ResumeTokenRequest {
             token_id: self.token_id,
+            etag: self.based_on.etag(),
+            request_id: self.repeat.request_id(),
+        }
+    }
+}
+
+// === impl Rotate ===
+
+impl Rotate {
+    fn request(self) -> v1::RotateTokenRequest {
+        v1::RotateTokenRequest {
+            token_id: self.token_id,
+            overlap: self.overlap.unwrap_or_default(),
+            lifetime: self.lifetime.unwrap_or_default(),
+            expire_time: self.expires.map(time),
             etag: self.based_on.etag(),
             request_id: self.repeat.request_id(),
         }

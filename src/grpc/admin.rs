@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
-use super::{asked, asked_to_change, convert, now};
+use super::{asked, asked_to_change, asked_to_change_one, convert, now};
 use crate::authority::error::Error;
 use crate::authority::keyspace::Versioned;
 use crate::authority::list::LibraryRef;
@@ -63,21 +63,15 @@ impl TokenAdmin for Admin {
         &self,
         request: Request<v1::CreateTokenRequest>,
     ) -> Result<Response<v1::CreateTokenResponse>, Status> {
-        let (call, message, library) = asked_to_change(
-            request,
-            |caller: &Caller, m: &v1::CreateTokenRequest| caller.reach(&m.library),
-            |m| &m.request_id,
-        )?;
+        let (call, message, library) =
+            asked_to_change(request, |caller: &Caller, m: &v1::CreateTokenRequest| {
+                caller.reach(&m.library)
+            })?;
         let command = convert::create_token(message, library)?;
         let (token, done) = self.perform(&call, &command, now(&self.clock)).await?;
-        let secret = done
-            .secret
-            .as_ref()
-            .map(|s| s.expose().to_owned())
-            .unwrap_or_default();
         Ok(Response::new(v1::CreateTokenResponse {
             token,
-            secret,
+            secret: secret_of(&done),
             warnings: done.warnings,
         }))
     }
@@ -123,11 +117,7 @@ impl TokenAdmin for Admin {
         &self,
         request: Request<v1::UpdateTokenRequest>,
     ) -> Result<Response<v1::UpdateTokenResponse>, Status> {
-        let (call, message, ()) = asked_to_change(
-            request,
-            |_: &Caller, _: &v1::UpdateTokenRequest| Ok(()),
-            |m| &m.request_id,
-        )?;
+        let (call, message) = asked_to_change_one(request)?;
         let command = convert::update_token(message)?;
         let (token, done) = self.perform(&call, &command, now(&self.clock)).await?;
         Ok(Response::new(v1::UpdateTokenResponse {
@@ -141,11 +131,7 @@ impl TokenAdmin for Admin {
         &self,
         request: Request<v1::ExtendTokenRequest>,
     ) -> Result<Response<v1::ExtendTokenResponse>, Status> {
-        let (call, message, ()) = asked_to_change(
-            request,
-            |_: &Caller, _: &v1::ExtendTokenRequest| Ok(()),
-            |m| &m.request_id,
-        )?;
+        let (call, message) = asked_to_change_one(request)?;
         let command = convert::extend_token(message)?;
         let (token, done) = self.perform(&call, &command, now(&self.clock)).await?;
         let clamped = Some(done.clamped);
@@ -160,11 +146,7 @@ impl TokenAdmin for Admin {
         &self,
         request: Request<v1::SuspendTokenRequest>,
     ) -> Result<Response<v1::SuspendTokenResponse>, Status> {
-        let (call, message, ()) = asked_to_change(
-            request,
-            |_: &Caller, _: &v1::SuspendTokenRequest| Ok(()),
-            |m| &m.request_id,
-        )?;
+        let (call, message) = asked_to_change_one(request)?;
         let command = convert::suspend_token(message)?;
         let (token, _) = self.perform(&call, &command, now(&self.clock)).await?;
         Ok(Response::new(v1::SuspendTokenResponse { token }))
@@ -174,25 +156,32 @@ impl TokenAdmin for Admin {
         &self,
         request: Request<v1::ResumeTokenRequest>,
     ) -> Result<Response<v1::ResumeTokenResponse>, Status> {
-        let (call, message, ()) = asked_to_change(
-            request,
-            |_: &Caller, _: &v1::ResumeTokenRequest| Ok(()),
-            |m| &m.request_id,
-        )?;
+        let (call, message) = asked_to_change_one(request)?;
         let command = convert::resume_token(message)?;
         let (token, _) = self.perform(&call, &command, now(&self.clock)).await?;
         Ok(Response::new(v1::ResumeTokenResponse { token }))
+    }
+
+    async fn rotate_token(
+        &self,
+        request: Request<v1::RotateTokenRequest>,
+    ) -> Result<Response<v1::RotateTokenResponse>, Status> {
+        let (call, message) = asked_to_change_one(request)?;
+        let command = convert::rotate_token(message)?;
+        let (token, done) = self.perform(&call, &command, now(&self.clock)).await?;
+        Ok(Response::new(v1::RotateTokenResponse {
+            token,
+            secret: secret_of(&done),
+            clamped: Some(done.clamped),
+            warnings: done.warnings,
+        }))
     }
 
     async fn revoke_token(
         &self,
         request: Request<v1::RevokeTokenRequest>,
     ) -> Result<Response<v1::RevokeTokenResponse>, Status> {
-        let (call, message, ()) = asked_to_change(
-            request,
-            |_: &Caller, _: &v1::RevokeTokenRequest| Ok(()),
-            |m| &m.request_id,
-        )?;
+        let (call, message) = asked_to_change_one(request)?;
         let command = convert::revoke_token(message)?;
         let (token, done) = self.perform(&call, &command, now(&self.clock)).await?;
         let revision = self.authority.revision_text(done.revision);
@@ -218,6 +207,12 @@ impl TokenAdmin for Admin {
             next_page_token: page.next,
         }))
     }
+}
+
+/// The one place where a secret goes into an answer.
+fn secret_of(done: &Done<Token>) -> String {
+    let secret = done.secret.as_ref();
+    secret.map(|s| s.expose().to_owned()).unwrap_or_default()
 }
 
 /// The library that a list is of: by its name, or for operators by its uid.

@@ -84,13 +84,10 @@ impl Directory for DirectoryApi {
         &self,
         request: Request<v1::CreateLibraryRequest>,
     ) -> Result<Response<v1::CreateLibraryResponse>, Status> {
-        let (call, message, ()) = asked_to_change(
-            request,
-            |caller: &Caller, _: &v1::CreateLibraryRequest| {
+        let (call, message, ()) =
+            asked_to_change(request, |caller: &Caller, _: &v1::CreateLibraryRequest| {
                 caller.demand_operator("create a library")
-            },
-            |m| &m.request_id,
-        )?;
+            })?;
         let command = convert::create_library(message)?;
         let library = self.perform(&call, &command).await?;
         Ok(Response::new(v1::CreateLibraryResponse {
@@ -136,16 +133,13 @@ impl Directory for DirectoryApi {
         &self,
         request: Request<v1::UpdateLibraryRequest>,
     ) -> Result<Response<v1::UpdateLibraryResponse>, Status> {
-        let (call, message, library) = asked_to_change(
-            request,
-            |caller: &Caller, m: &v1::UpdateLibraryRequest| {
+        let (call, message, library) =
+            asked_to_change(request, |caller: &Caller, m: &v1::UpdateLibraryRequest| {
                 if m.tenant_id.is_some() || m.state.is_some() || m.tokens_enabled.is_some() {
                     caller.demand_operator("change state, tenant_id and tokens_enabled")?;
                 }
                 caller.reach(&m.library)
-            },
-            |m| &m.request_id,
-        )?;
+            })?;
         let command = convert::update_library(message, library)?;
         let library = self.perform(&call, &command).await?;
         Ok(Response::new(v1::UpdateLibraryResponse {
@@ -157,13 +151,10 @@ impl Directory for DirectoryApi {
         &self,
         request: Request<v1::DeleteLibraryRequest>,
     ) -> Result<Response<v1::DeleteLibraryResponse>, Status> {
-        let (call, message, ()) = asked_to_change(
-            request,
-            |caller: &Caller, _: &v1::DeleteLibraryRequest| {
+        let (call, message, ()) =
+            asked_to_change(request, |caller: &Caller, _: &v1::DeleteLibraryRequest| {
                 caller.demand_operator("delete a library")
-            },
-            |m| &m.request_id,
-        )?;
+            })?;
         let command = convert::delete_library(message)?;
         self.delete(&call, &command).await?;
         Ok(Response::new(v1::DeleteLibraryResponse {}))
@@ -173,11 +164,10 @@ impl Directory for DirectoryApi {
         &self,
         request: Request<v1::CreateUserTypeRequest>,
     ) -> Result<Response<v1::CreateUserTypeResponse>, Status> {
-        let (call, message, library) = asked_to_change(
-            request,
-            |caller: &Caller, m: &v1::CreateUserTypeRequest| caller.reach(&m.library),
-            |m| &m.request_id,
-        )?;
+        let (call, message, library) =
+            asked_to_change(request, |caller: &Caller, m: &v1::CreateUserTypeRequest| {
+                caller.reach(&m.library)
+            })?;
         let command = convert::create_user_type(message, library.clone())?;
         let user_type = self.perform(&call, &command).await?;
         Ok(Response::new(v1::CreateUserTypeResponse {
@@ -224,11 +214,10 @@ impl Directory for DirectoryApi {
         &self,
         request: Request<v1::UpdateUserTypeRequest>,
     ) -> Result<Response<v1::UpdateUserTypeResponse>, Status> {
-        let (call, message, library) = asked_to_change(
-            request,
-            |caller: &Caller, m: &v1::UpdateUserTypeRequest| caller.reach(&m.library),
-            |m| &m.request_id,
-        )?;
+        let (call, message, library) =
+            asked_to_change(request, |caller: &Caller, m: &v1::UpdateUserTypeRequest| {
+                caller.reach(&m.library)
+            })?;
         let command = convert::update_user_type(message, library.clone())?;
         let user_type = self.perform(&call, &command).await?;
         Ok(Response::new(v1::UpdateUserTypeResponse {
@@ -240,11 +229,10 @@ impl Directory for DirectoryApi {
         &self,
         request: Request<v1::DeleteUserTypeRequest>,
     ) -> Result<Response<v1::DeleteUserTypeResponse>, Status> {
-        let (call, message, library) = asked_to_change(
-            request,
-            |caller: &Caller, m: &v1::DeleteUserTypeRequest| caller.reach(&m.library),
-            |m| &m.request_id,
-        )?;
+        let (call, message, library) =
+            asked_to_change(request, |caller: &Caller, m: &v1::DeleteUserTypeRequest| {
+                caller.reach(&m.library)
+            })?;
         let command = convert::delete_user_type(message, library)?;
         self.delete(&call, &command).await?;
         Ok(Response::new(v1::DeleteUserTypeResponse {}))
@@ -254,11 +242,10 @@ impl Directory for DirectoryApi {
         &self,
         request: Request<v1::CreateUserRequest>,
     ) -> Result<Response<v1::CreateUserResponse>, Status> {
-        let (call, message, library) = asked_to_change(
-            request,
-            |caller: &Caller, m: &v1::CreateUserRequest| caller.reach(&m.library),
-            |m| &m.request_id,
-        )?;
+        let (call, message, library) =
+            asked_to_change(request, |caller: &Caller, m: &v1::CreateUserRequest| {
+                caller.reach(&m.library)
+            })?;
         let command = convert::create_user(message, library.clone())?;
         let user = self.perform(&call, &command).await?;
         Ok(Response::new(v1::CreateUserResponse {
@@ -305,11 +292,10 @@ impl Directory for DirectoryApi {
         &self,
         request: Request<v1::UpdateUserRequest>,
     ) -> Result<Response<v1::UpdateUserResponse>, Status> {
-        let (call, message, library) = asked_to_change(
-            request,
-            |caller: &Caller, m: &v1::UpdateUserRequest| caller.reach(&m.library),
-            |m| &m.request_id,
-        )?;
+        let (call, message, library) =
+            asked_to_change(request, |caller: &Caller, m: &v1::UpdateUserRequest| {
+                caller.reach(&m.library)
+            })?;
         let command = convert::update_user(message, library.clone())?;
         let user = self.perform(&call, &command).await?;
         Ok(Response::new(v1::UpdateUserResponse {
@@ -321,11 +307,10 @@ impl Directory for DirectoryApi {
         &self,
         request: Request<v1::DeleteUserRequest>,
     ) -> Result<Response<v1::DeleteUserResponse>, Status> {
-        let (call, message, library) = asked_to_change(
-            request,
-            |caller: &Caller, m: &v1::DeleteUserRequest| caller.reach(&m.library),
-            |m| &m.request_id,
-        )?;
+        let (call, message, library) =
+            asked_to_change(request, |caller: &Caller, m: &v1::DeleteUserRequest| {
+                caller.reach(&m.library)
+            })?;
         let command = convert::delete_user(message, library)?;
         self.delete(&call, &command).await?;
         Ok(Response::new(v1::DeleteUserResponse {}))

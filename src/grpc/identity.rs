@@ -68,6 +68,10 @@ pub const RULES: &[(&str, Rule)] = &[
         Rule::Demand(Reserved::TokensSelf),
     ),
     (
+        "/tokenauthority.v1.TokenAdmin/RotateToken",
+        Rule::Demand(Reserved::TokensSelfRotate),
+    ),
+    (
         "/tokenauthority.v1.TokenAdmin/RevokeToken",
         Rule::Demand(Reserved::TokensSelf),
     ),

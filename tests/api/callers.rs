@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use token_authority::proto::v1::{
-    CreateTokenRequest, ErrorReason, RevokeTokenRequest, SuspendTokenRequest,
+    AccessRight, CreateTokenRequest, CreateUserRequest, ErrorReason, RevokeTokenRequest,
+    SuspendTokenRequest, UpdateLibraryRequest, UserKind,
 };
 
 use crate::refusal::{reason_of, told};
 use crate::schema::{self, bytes, path, short};
 use crate::wire::Wire;
 use crate::world::{
-    ACME, ADMIN, DIRECTORY_ADMIN, Member, RIVAL, VERIFY, World, asking, pass, texts,
+    ACME, ADMIN, DIRECTORY_ADMIN, Member, RIVAL, SELF, VERIFY, World, asking, assignments, pass,
+    texts,
 };
 
 /// Who calls.
@@ -27,6 +29,18 @@ enum Who {
     DirectoryAdmin,
     RivalTokensAdmin,
     RivalDirectoryAdmin,
+    /// The user that the requests are about.
+    Oneself,
+    /// Another one, who manages its own tokens too.
+    OtherPerson,
+    /// A backend that acts for others, in the name of the user that the requests are about.
+    ActingForOneself,
+    /// The same without naming a user.
+    ActingForNobody,
+    /// A user that can't log in, with the right to serve itself.
+    System,
+    /// A customer's person, with the same right.
+    Contact,
     Operator,
     Suspended,
     Expired,
@@ -54,6 +68,8 @@ struct Row {
     let_in: &'static [Who],
     foreign: &'static [(Who, ErrorReason)],
     finds: Outcome,
+    /// Whether people may, for their own tokens.
+    self_service: bool,
 }
 
 const TOKENS: &[Who] = &[Who::TokensAdmin, Who::Operator];
@@ -69,24 +85,37 @@ fn rows() -> Vec<Row> {
         let_in,
         foreign: &[],
         finds: Served,
+        self_service: false,
+    };
+    let own = |row: Row| Row {
+        self_service: true,
+        ..row
     };
     let unseen = |method| Row {
         foreign: UNSEEN,
-        ..row(method, TOKENS)
+        ..own(row(method, TOKENS))
     };
     let finds = |row: Row, reason| Row {
         finds: Refused(reason),
         ..row
     };
     vec![
-        row("TokenAdmin/CreateToken", TOKENS),
+        own(row("TokenAdmin/CreateToken", TOKENS)),
         unseen("TokenAdmin/GetToken"),
-        row("TokenAdmin/ListTokens", TOKENS),
+        own(row("TokenAdmin/ListTokens", TOKENS)),
         unseen("TokenAdmin/UpdateToken"),
         unseen("TokenAdmin/ExtendToken"),
         unseen("TokenAdmin/SuspendToken"),
         unseen("TokenAdmin/ResumeToken"),
         unseen("TokenAdmin/RevokeToken"),
+        // A system with `tokens:self` may rotate the token that it presents, and no other.
+        Row {
+            foreign: &[
+                (Who::RivalTokensAdmin, ErrorReason::NotFound),
+                (Who::System, ErrorReason::NotFound),
+            ],
+            ..own(row("TokenAdmin/RotateToken", TOKENS))
+        },
         row("TokenAdmin/ListAuditEvents", TOKENS),
         row("Directory/CreateLibrary", &[Who::Operator]),
         row("Directory/GetLibrary", READING),
@@ -133,6 +162,7 @@ fn rows() -> Vec<Row> {
 
 impl Row {
     fn expected(&self, who: Who) -> Outcome {
+        let foreign = self.foreign.iter().find(|(foreign, _)| *foreign == who);
         match who {
             Who::Nobody => Refused(ErrorReason::CredentialMissing),
             Who::Garbage | Who::WrongSecret | Who::UnknownToken => {
@@ -143,11 +173,15 @@ impl Row {
             Who::Revoked => Judged("REVOKED"),
             Who::NotYetValid => Judged("NOT_YET_VALID"),
             _ if self.let_in.contains(&who) => self.finds.clone(),
-            _ => self
-                .foreign
-                .iter()
-                .find(|(foreign, _)| *foreign == who)
-                .map_or(DENIED, |(_, reason)| Refused(*reason)),
+            _ if let Some((_, reason)) = foreign => Refused(*reason),
+            Who::Oneself | Who::ActingForOneself if self.self_service => self.finds.clone(),
+            Who::OtherPerson if self.self_service => Refused(ErrorReason::NotFound),
+            Who::System | Who::Contact if self.self_service => {
+                Refused(ErrorReason::SelfServiceDenied)
+            }
+            // It may see one customer's data alone, and no other call of this API confines itself to that.
+            Who::Contact => Judged("WRONG_DATA_OWNER"),
+            _ => DENIED,
         }
     }
 }
@@ -155,7 +189,11 @@ impl Row {
 #[tokio::test]
 async fn every_method_is_open_to_those_whom_its_row_lets_in_and_to_nobody_else() {
     let world = World::new().await;
-    world.person(ACME, "subject", &["orders:read"]).await;
+    world.user_type(ACME, "subject", &["orders:read"]).await;
+    world.user_type(ACME, "self-service", &[SELF]).await;
+    world
+        .user(ACME, "subject", &["subject", "self-service"])
+        .await;
     let callers = callers(&world).await;
     let rows = rows();
     let channel = world.server.channel();
@@ -184,6 +222,9 @@ async fn every_method_is_open_to_those_whom_its_row_lets_in_and_to_nobody_else()
             if let Some(secret) = secret {
                 wire = wire.bearer(secret);
             }
+            if *who == Who::ActingForOneself {
+                wire = wire.header("ta-acting-user", "subject");
+            }
             let outcome = match wire.call(&path(&method), request).await {
                 Ok(_) => Served,
                 Err(status) => match (reason_of(&status), told(&status, "verdict")) {
@@ -208,6 +249,16 @@ async fn callers(world: &World) -> Vec<(Who, Option<String>)> {
     let administrator = world.member(ACME, "tokens", &[ADMIN]).await;
     let reader = world.member(ACME, "reader", &["directory:read"]).await;
     let directory = world.member(ACME, "directory", &[DIRECTORY_ADMIN]).await;
+    let of_subject = CreateTokenRequest {
+        access_right: AccessRight::Full.into(),
+        permissions: texts(&[SELF]),
+        ..asking(ACME, "subject")
+    };
+    let (_, oneself) = world.token(of_subject).await;
+    let other = world.member(ACME, "other", &[SELF]).await;
+    let portal = world.member(ACME, "portal", &["tokens:act-as"]).await;
+    let system = of_kind(world, UserKind::ApiOnly).await;
+    let contact = of_kind(world, UserKind::Contact).await;
     let rival = world.member(RIVAL, "tokens", &[ADMIN]).await;
     let rival_directory = world.member(RIVAL, "directory", &[DIRECTORY_ADMIN]).await;
     let suspended = world.member(ACME, "suspended", &powerful).await;
@@ -257,10 +308,50 @@ async fn callers(world: &World) -> Vec<(Who, Option<String>)> {
         (Who::DirectoryAdmin, secret(directory)),
         (Who::RivalTokensAdmin, secret(rival)),
         (Who::RivalDirectoryAdmin, secret(rival_directory)),
+        (Who::Oneself, Some(oneself)),
+        (Who::OtherPerson, secret(other)),
+        (Who::ActingForOneself, Some(portal.secret.clone())),
+        (Who::ActingForNobody, secret(portal)),
+        (Who::System, Some(system)),
+        (Who::Contact, Some(contact)),
         (Who::Operator, Some(world.server.operator_secret())),
         (Who::Suspended, secret(suspended)),
         (Who::Expired, Some(expired)),
         (Who::Revoked, secret(revoked)),
         (Who::NotYetValid, Some(early)),
     ]
+}
+
+/// The token of a user of this kind that may manage its own tokens, as far as its user type goes.
+async fn of_kind(world: &World, kind: UserKind) -> String {
+    let name = format!("{kind:?}").to_lowercase();
+    let library = UpdateLibraryRequest {
+        library: ACME.into(),
+        contact_apis: texts(&["token-authority"]),
+        ..Default::default()
+    };
+    let mut directory = world.operator.directory.clone();
+    directory
+        .update_library(library)
+        .await
+        .expect("the APIs of contacts");
+    world.user_type(ACME, &name, &[SELF]).await;
+    let user = CreateUserRequest {
+        library: ACME.into(),
+        user: name.clone(),
+        kind: kind.into(),
+        assignments: assignments(&[&name]),
+        data_owner: if kind == UserKind::Contact {
+            "customer-7".into()
+        } else {
+            String::new()
+        },
+        ..Default::default()
+    };
+    directory.create_user(user).await.expect("a user");
+    let request = CreateTokenRequest {
+        permissions: texts(&[SELF]),
+        ..asking(ACME, &name)
+    };
+    world.token(request).await.1
 }

@@ -5,7 +5,7 @@ use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor};
 use token_authority::proto::FILE_DESCRIPTOR_SET;
 
 /// A sound request for every method, as JSON. `$TOKEN` is a token's id, `$SECRET` its secret, `$NEW` a name that is not taken.
-const SOUND: [(&str, &str); 26] = [
+const SOUND: [(&str, &str); 27] = [
     ("Directory/CreateLibrary", r#"{"library": "$NEW"}"#),
     ("Directory/GetLibrary", r#"{"library": "acme"}"#),
     ("Directory/ListLibraries", "{}"),
@@ -42,7 +42,7 @@ const SOUND: [(&str, &str); 26] = [
     ("Directory/ListUsers", r#"{"library": "acme"}"#),
     (
         "Directory/UpdateUser",
-        r#"{"library": "acme", "user": "subject", "assignments": [{"userType": "subject"}]}"#,
+        r#"{"library": "acme", "user": "subject", "displayName": "Sound"}"#,
     ),
     (
         "Directory/DeleteUser",
@@ -67,6 +67,10 @@ const SOUND: [(&str, &str); 26] = [
     ),
     ("TokenAdmin/SuspendToken", r#"{"tokenId": "$TOKEN"}"#),
     ("TokenAdmin/ResumeToken", r#"{"tokenId": "$TOKEN"}"#),
+    (
+        "TokenAdmin/RotateToken",
+        r#"{"tokenId": "$TOKEN", "overlap": "1h"}"#,
+    ),
     ("TokenAdmin/RevokeToken", r#"{"tokenId": "$REVOCABLE"}"#),
     ("TokenAdmin/ListAuditEvents", r#"{"library": "acme"}"#),
     (

@@ -20,6 +20,8 @@ pub(crate) const RIVAL: &str = "rival";
 pub(crate) const VERIFY: &str = "tokens:verify";
 /// What an administrator of tokens may do.
 pub(crate) const ADMIN: &str = "tokens:admin";
+/// What a person may do that manages its own tokens.
+pub(crate) const SELF: &str = "tokens:self";
 /// What an administrator of users may do.
 pub(crate) const DIRECTORY_ADMIN: &str = "directory:admin";
 

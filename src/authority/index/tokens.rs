@@ -22,6 +22,17 @@ pub(super) struct Tokens {
     /// Sharded, so that no growth of a table rehashes more than a 256th of all tokens at once.
     shards: Vec<HashTable<u32>>,
     grants: Grants,
+    /// Of the few that were rotated.
+    successors: HashMap<TokenId, Successor>,
+}
+
+/// Which token took another's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Successor {
+    /// The token.
+    pub id: TokenId,
+    /// The first moment at which the other is revoked.
+    pub until: Moment,
 }
 
 /// A token as the index keeps it.
@@ -67,6 +78,7 @@ const SHARDS: usize = 256;
 const CHUNK: usize = 4096;
 const SUSPENDED: u8 = 1;
 const REVOKED: u8 = 2;
+const SUPERSEDED: u8 = 4;
 
 // === impl Tokens ===
 
@@ -77,6 +89,7 @@ impl Tokens {
             slab: Slab::default(),
             shards: vec![HashTable::new(); SHARDS],
             grants: Grants::default(),
+            successors: HashMap::new(),
         }
     }
 
@@ -89,6 +102,29 @@ impl Tokens {
     pub(super) fn get(&self, id: TokenId) -> Option<&Packed> {
         let slot = self.shards[shard(id)].find(hash(id), |slot| self.slab.get(*slot).id == id)?;
         Some(self.slab.get(*slot))
+    }
+
+    /// What the judge knows of a token.
+    pub(super) fn facts(&self, packed: &Packed) -> TokenFacts {
+        TokenFacts {
+            kind: TokenKind::Api,
+            not_before: packed.not_before,
+            expire_time: packed.expire_time,
+            suspended: packed.is(SUSPENDED),
+            revoked_from: if packed.is(REVOKED) {
+                Some(Moment(i64::MIN))
+            } else {
+                self.successor(packed).map(|successor| successor.until)
+            },
+        }
+    }
+
+    /// Which token took a token's place.
+    pub(super) fn successor(&self, packed: &Packed) -> Option<&Successor> {
+        // The flag spares all others the look-up.
+        packed
+            .is(SUPERSEDED)
+            .then(|| self.successors.get(&packed.id))?
     }
 
     /// The grant of a token.
@@ -117,21 +153,24 @@ impl Tokens {
             user,
             grant: self.grants.take(&token.grant),
             key_version,
-            flags: if token.suspension.is_some() {
-                SUSPENDED
-            } else {
-                0
-            } | if token.revocation.is_some() {
-                REVOKED
-            } else {
-                0
-            },
+            flags: flags(token),
         };
         let Tokens {
             slab,
             shards,
             grants,
+            successors,
         } = self;
+        match &token.succession {
+            Some(succession) => successors.insert(
+                token.id,
+                Successor {
+                    id: succession.superseded_by,
+                    until: succession.until,
+                },
+            ),
+            None => successors.remove(&token.id),
+        };
         let shard = &mut shards[shard(token.id)];
         if let Some(slot) = shard.find(hash(token.id), |slot| slab.get(*slot).id == token.id) {
             let before = std::mem::replace(slab.get_mut(*slot), packed);
@@ -149,7 +188,9 @@ impl Tokens {
             slab,
             shards,
             grants,
+            successors,
         } = self;
+        successors.remove(&id);
         let found = shards[shard(id)].find_entry(hash(id), |slot| slab.get(*slot).id == id);
         let (slot, _) = found.ok()?.remove();
         let packed = *slab.get(slot);
@@ -187,16 +228,8 @@ pub(super) struct TokenTooOdd;
 // === impl Packed ===
 
 impl Packed {
-    /// What the judge knows of it.
-    #[must_use]
-    pub fn facts(&self) -> TokenFacts {
-        TokenFacts {
-            kind: TokenKind::Api,
-            not_before: self.not_before,
-            expire_time: self.expire_time,
-            suspended: self.flags & SUSPENDED != 0,
-            revoked: self.flags & REVOKED != 0,
-        }
+    fn is(&self, flag: u8) -> bool {
+        self.flags & flag != 0
     }
 
     /// The version of the key that made its tag.
@@ -266,6 +299,13 @@ impl Grants {
             self.free.push(slot);
         }
     }
+}
+
+fn flags(token: &Token) -> u8 {
+    let flag = |set, flag| if set { flag } else { 0 };
+    flag(token.suspension.is_some(), SUSPENDED)
+        | flag(token.revocation.is_some(), REVOKED)
+        | flag(token.succession.is_some(), SUPERSEDED)
 }
 
 /// Ids are random, so their own bits serve as hash and shard. Only this authority's own ids are ever put in.

@@ -37,7 +37,7 @@ impl Case {
                 not_before: Moment(100),
                 expire_time: Moment(101),
                 suspended: false,
-                revoked: false,
+                revoked_from: None,
             },
             grant: Grant {
                 pin: Some(assignment("north/clerk")),

@@ -8,8 +8,9 @@ use crate::authority::keyspace::{self, Stored};
 use crate::authority::moment::Moment;
 use crate::authority::name::Name;
 use crate::authority::permission::PermissionSet;
+use crate::authority::secret::TokenId;
 use crate::authority::token::{
-    AccessRight, Grant, Revocation, RevocationReason, Suspension, Token, TokenKind,
+    AccessRight, Grant, Revocation, RevocationReason, Succession, Suspension, Token, TokenKind,
 };
 use crate::proto::store;
 use crate::store::Key;
@@ -35,6 +36,8 @@ impl Stored for Token {
             expire_time,
             suspension,
             revocation,
+            rotated_from,
+            succession,
             grant,
             tag,
         } = self;
@@ -63,6 +66,12 @@ impl Stored for Token {
                 reason: reason_to(r.reason),
                 revoked_by: r.revoked_by.clone(),
                 comment: r.comment.clone(),
+            }),
+            rotated_from: rotated_from.map(|id| id.0.to_vec()).unwrap_or_default(),
+            succession: succession.as_ref().map(|s| store::SuccessionRecord {
+                superseded_by: s.superseded_by.0.to_vec(),
+                until: s.until.0,
+                rotated_by: s.rotated_by.clone(),
             }),
             grant: Some(grant_to(grant)),
             tag: tag.bytes.to_vec(),
@@ -102,6 +111,18 @@ impl Stored for Token {
                     reason: reason_from(r.reason)?,
                     revoked_by: r.revoked_by,
                     comment: r.comment,
+                }),
+            },
+            rotated_from: match r.rotated_from.as_slice() {
+                [] => None,
+                id => Some(TokenId(id.try_into().ok()?)),
+            },
+            succession: match r.succession {
+                None => None,
+                Some(s) => Some(Succession {
+                    superseded_by: TokenId(s.superseded_by.as_slice().try_into().ok()?),
+                    until: Moment(s.until),
+                    rotated_by: s.rotated_by,
                 }),
             },
             grant: grant_from(&r.grant?)?,

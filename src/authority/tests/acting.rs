@@ -1,8 +1,8 @@
 //! A backend works in a user's name, with that user's rights and no others.
 
 use super::commands::{create_token, create_user, create_user_type, update_user};
+use super::own_tokens::with_pat;
 use super::samples::granted;
-use super::self_service::with_pat;
 use super::stage::Stage;
 use crate::authority::directory::UserKind;
 use crate::authority::error::Reason;

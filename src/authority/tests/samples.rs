@@ -139,6 +139,8 @@ pub(in crate::authority) fn token(
         expire_time: Moment(create_time + 1000),
         suspension: None,
         revocation: None,
+        rotated_from: None,
+        succession: None,
         grant: full(),
         tag: Tag {
             bytes: [id; 32],

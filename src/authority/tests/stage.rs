@@ -187,10 +187,10 @@ impl Stage {
 
     /// A call of this user, with the right that the command's RPC demands.
     pub(super) async fn call<C: Command>(&self, user: &str) -> Call {
-        let right = if C::ACTION.starts_with("token.") {
-            Reserved::TokensSelf
-        } else {
-            Reserved::DirectoryAdmin
+        let right = match C::ACTION.split_once('.') {
+            Some(("token", "rotate")) => Reserved::TokensSelfRotate,
+            Some(("token", _)) => Reserved::TokensSelf,
+            _ => Reserved::DirectoryAdmin,
         };
         Call {
             caller: self.authenticate(user, right).await.unwrap(),

@@ -3,12 +3,14 @@
 use clap::Args;
 use jiff::Timestamp;
 
-use super::super::call::{Change, Repeat};
+use tonic::{Request, Response, Status};
+
+use super::super::call::{Repeat, identify};
 use super::super::connect::Session;
 use super::super::failure::Failure;
-use super::super::output::Output;
+use super::super::output::{Output, WithSecret};
 use super::super::words::number;
-use crate::proto::v1;
+use crate::proto::{Change, v1};
 
 /// `token create`.
 #[derive(Debug, Args)]
@@ -16,9 +18,9 @@ pub struct Create {
     /// The library it belongs to [default: your own]
     #[arg(long)]
     library: Option<String>,
-    /// The user whose rights it carries
+    /// The user whose rights it carries [default: yourself]
     #[arg(long)]
-    user: String,
+    user: Option<String>,
     /// A short name; this or --description is required
     #[arg(long, value_name = "TEXT", required_unless_present = "description")]
     display_name: Option<String>,
@@ -76,24 +78,14 @@ impl Create {
         session: &Session,
         output: &mut Output<'_>,
     ) -> Result<(), Failure> {
-        let mut request = self.request();
-        let request_id = request.identify()?;
         let send = async |request| session.token_admin().create_token(request).await;
-        let response = session.change(request, send).await?;
-        output.secret(&response).map_err(|error| {
-            let token_id = response.token.unwrap_or_default().token_id;
-            Failure::Undelivered {
-                token_id,
-                request_id,
-                error,
-            }
-        })
+        deliver(session, self.request(), send, output).await
     }
 
     fn request(self) -> v1::CreateTokenRequest {
         v1::CreateTokenRequest {
             library: self.library.unwrap_or_default(),
-            user: self.user,
+            user: self.user.unwrap_or_default(),
             display_name: self.display_name.unwrap_or_default(),
             description: self.description.unwrap_or_default(),
             expire_time: self.expires.map(time),
@@ -109,6 +101,27 @@ impl Create {
             request_id: self.repeat.request_id(),
         }
     }
+}
+
+/// Makes a secret, and sees to it that it arrives; if it doesn't, the failure says how to get it.
+pub(super) async fn deliver<Q: Change, A: WithSecret>(
+    session: &Session,
+    mut request: Q,
+    send: impl AsyncFn(Request<Q>) -> Result<Response<A>, Status>,
+    output: &mut Output<'_>,
+) -> Result<(), Failure> {
+    let request_id = identify(&mut request)?;
+    let response = session.change(request, send).await?;
+    output
+        .secret(&response)
+        .map_err(|error| Failure::Undelivered {
+            token_id: response
+                .token()
+                .map(|token| token.token_id.clone())
+                .unwrap_or_default(),
+            request_id,
+            error,
+        })
 }
 
 /// As the API takes a moment.

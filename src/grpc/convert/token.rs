@@ -13,6 +13,7 @@ use crate::authority::list::{LibraryRef, TokenFilter};
 use crate::authority::moment::{Lifetime, Until};
 use crate::authority::name::{self as names, MAX_DESCRIPTION_BYTES, MAX_DISPLAY_NAME_BYTES, Name};
 use crate::authority::permission::PermissionSet;
+use crate::authority::rotate::RotateToken;
 use crate::authority::secret::TokenId;
 use crate::authority::token::{AccessRight, RevocationReason};
 use crate::authority::update::UpdateToken;
@@ -47,15 +48,7 @@ pub(in crate::grpc) fn create_token(
             "must be there unless there is a description",
         );
     }
-    let until = match (expire_time, lifetime.as_str()) {
-        (None, "") => None,
-        (None, text) => faults.take("lifetime", Until::parse(text)),
-        (Some(end), "") => faults.take("expire_time", moment(end).map(Until::Moment)),
-        (Some(_), _) => {
-            faults.add("lifetime", "must not be given together with expire_time");
-            None
-        }
-    };
+    let until = until(&mut faults, expire_time, &lifetime);
     let (display_name, description) = (
         display_name(&mut faults, &short),
         description(&mut faults, "description", &reason),
@@ -190,6 +183,33 @@ pub(in crate::grpc) fn extend_token(message: v1::ExtendTokenRequest) -> Result<E
     }
 }
 
+pub(in crate::grpc) fn rotate_token(message: v1::RotateTokenRequest) -> Result<RotateToken, Error> {
+    /// How long the old token works on if nothing is said.
+    const DEFAULT_OVERLAP: &str = "24h";
+    let v1::RotateTokenRequest {
+        token_id: id,
+        overlap,
+        lifetime,
+        expire_time,
+        etag,
+        request_id: _,
+    } = message;
+    let mut faults = Faults::default();
+    let overlap = match overlap.as_str() {
+        "" => DEFAULT_OVERLAP,
+        text => text,
+    };
+    let overlap = faults.take("overlap", Lifetime::parse_or_none(overlap));
+    let until = until(&mut faults, expire_time, &lifetime);
+    faults.check()?;
+    Ok(RotateToken {
+        id: token_id(&id)?,
+        overlap: overlap.flatten(),
+        until,
+        etag,
+    })
+}
+
 pub(in crate::grpc) fn suspend_token(
     message: v1::SuspendTokenRequest,
 ) -> Result<SuspendToken, Error> {
@@ -278,6 +298,23 @@ pub(in crate::grpc) fn token_filter(
         user,
         show_revoked: *show_revoked,
     })
+}
+
+/// The end that is asked for in one of two ways, or in none.
+fn until(
+    faults: &mut Faults,
+    expire_time: Option<prost_types::Timestamp>,
+    lifetime: &str,
+) -> Option<Until> {
+    match (expire_time, lifetime) {
+        (None, "") => None,
+        (None, text) => faults.take("lifetime", Until::parse(text)),
+        (Some(end), "") => faults.take("expire_time", moment(end).map(Until::Moment)),
+        (Some(_), _) => {
+            faults.add("lifetime", "must not be given together with expire_time");
+            None
+        }
+    }
 }
 
 fn access_right(faults: &mut Faults, right: i32) -> Option<AccessRight> {

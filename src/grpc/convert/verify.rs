@@ -105,6 +105,7 @@ pub(in crate::grpc) fn judgement(
         assignments,
         permissions,
         data_owner,
+        successor,
     } = seen;
     v1::VerifyResponse {
         token_id: token_id.to_string(),
@@ -119,6 +120,8 @@ pub(in crate::grpc) fn judgement(
         assignments: assignments.iter().map(assignment).collect(),
         permissions,
         data_owner,
+        superseded_by: successor.map(|s| s.id.to_string()).unwrap_or_default(),
+        superseded_until: successor.map(|s| timestamp(s.until)),
         ..answer
     }
 }

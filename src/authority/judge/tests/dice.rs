@@ -40,7 +40,7 @@ impl Dice {
         let departments = ["north", "", "south", "west"];
         let apis = ["orders", "", "stock", "bills"];
         Plain {
-            revoked: self.mostly(&[false, true]),
+            revoked_from: self.mostly(&[None, Some(0), Some(100), Some(101)]),
             suspended: self.mostly(&[false, true]),
             not_before: self.mostly(&[0, 100, 101, i64::MAX]),
             expire_time: self.mostly(&[200, 101, 100, 0, i64::MIN]),

@@ -17,12 +17,8 @@ const CASES: u32 = 25_000;
 
 /// A record and a demand, in plain texts. An empty department or an empty text stands for none.
 #[derive(Debug, Clone)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "one for each thing that is so or not"
-)]
 pub(super) struct Plain {
-    pub(super) revoked: bool,
+    pub(super) revoked_from: Option<i64>,
     pub(super) suspended: bool,
     pub(super) not_before: i64,
     pub(super) expire_time: i64,
@@ -87,7 +83,7 @@ pub(super) const WANTED: [&str; 11] = [
 // === the naive judge ===
 
 fn judge_naively(p: &Plain) -> &'static str {
-    if p.revoked {
+    if p.revoked_from.is_some_and(|from| from <= p.now) {
         return "REVOKED";
     }
     if p.suspended {
@@ -227,7 +223,7 @@ impl From<&Plain> for Case {
                 not_before: Moment(p.not_before),
                 expire_time: Moment(p.expire_time),
                 suspended: p.suspended,
-                revoked: p.revoked,
+                revoked_from: p.revoked_from.map(Moment),
             },
             grant: Grant {
                 pin: p.pin.as_ref().map(pair),
@@ -288,7 +284,7 @@ fn two_judges_that_were_written_apart_agree() {
 
 /// Ways to restrict a case further.
 const RESTRICTIONS: [fn(&mut Plain); 15] = [
-    |p| p.revoked = true,
+    |p| p.revoked_from = Some(p.now),
     |p| p.suspended = true,
     |p| p.not_before = p.not_before.saturating_add(50),
     |p| p.expire_time = p.expire_time.saturating_sub(50),

@@ -7,7 +7,7 @@ type Spoiler = (Verdict, fn(&mut Case));
 
 /// Every way to each verdict that the judge gives, in the order of the specification.
 const SPOILERS: [Spoiler; 35] = [
-    (Verdict::Revoked, |c| c.token.revoked = true),
+    (Verdict::Revoked, |c| c.token.revoked_from = Some(c.now)),
     (Verdict::Suspended, |c| c.token.suspended = true),
     (Verdict::NotYetValid, |c| c.token.not_before = Moment(101)),
     (Verdict::NotYetValid, |c| {

@@ -3,7 +3,7 @@
 use crate::authority::name::Name;
 use crate::authority::state::TokenState;
 use crate::authority::token::{
-    AccessRight, Grant, Revocation, RevocationReason, Suspension, Token, TokenKind,
+    AccessRight, Grant, Revocation, RevocationReason, Succession, Suspension, Token, TokenKind,
 };
 use crate::grpc::convert::{texts, timestamp};
 use crate::proto::v1;
@@ -24,6 +24,8 @@ pub(in crate::grpc) fn token(token: &Token, state: TokenState, etag: String) -> 
         expire_time,
         suspension,
         revocation,
+        rotated_from,
+        succession,
         grant,
         tag: _,
     } = token;
@@ -47,7 +49,19 @@ pub(in crate::grpc) fn token(token: &Token, state: TokenState, etag: String) -> 
         expire_time: Some(timestamp(*expire_time)),
         state: token_state(state).into(),
         suspension: suspension.as_ref().map(show_suspension),
-        revocation: revocation.as_ref().map(show_revocation),
+        revocation: match (revocation, succession) {
+            (Some(revocation), _) => Some(show_revocation(revocation)),
+            (None, Some(succession)) if state == TokenState::Revoked => {
+                Some(superseded(succession))
+            }
+            (None, _) => None,
+        },
+        rotated_from: rotated_from.map(|id| id.to_string()).unwrap_or_default(),
+        superseded_by: succession
+            .as_ref()
+            .map(|s| s.superseded_by.to_string())
+            .unwrap_or_default(),
+        superseded_until: succession.as_ref().map(|s| timestamp(s.until)),
         department: pin
             .as_ref()
             .and_then(|p| p.department.as_ref())
@@ -98,6 +112,21 @@ fn show_suspension(suspension: &Suspension) -> v1::Suspension {
         time: Some(timestamp(*time)),
         suspended_by: suspended_by.clone(),
         reason: reason.clone(),
+    }
+}
+
+/// The end of a token whose place another has taken.
+fn superseded(succession: &Succession) -> v1::Revocation {
+    let Succession {
+        superseded_by,
+        until,
+        rotated_by,
+    } = succession;
+    v1::Revocation {
+        time: Some(timestamp(*until)),
+        reason: v1::RevocationReason::Superseded.into(),
+        revoked_by: rotated_by.clone(),
+        comment: format!("{superseded_by} took its place"),
     }
 }
 
