@@ -36,6 +36,7 @@ pub mod update;
 pub mod user_types;
 pub mod users;
 mod verify;
+pub mod watermark;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32};

@@ -74,6 +74,7 @@ impl Authority {
         by: &Authorised,
         id: TokenId,
     ) -> Result<Versioned<Token>, Error> {
+        self.ensure_loaded(id).await?;
         let found = self.fetch::<Token>(keyspace::token(id)).await?;
         found
             .filter(|token| by.may_see(&token.value))
@@ -251,7 +252,7 @@ impl Command for RevokeToken {
         let before = authority.visible_token(by, self.id).await?;
         let mut plan = plan_for(&before);
         let mut token = before.value.clone();
-        if !token.is_revoked(now) {
+        if !authority.is_revoked(&token, now)? {
             token.revocation = Some(Revocation {
                 time: now,
                 reason: self.reason,
@@ -306,7 +307,7 @@ pub(super) async fn begin(
 ) -> Result<(Versioned<Token>, Plan<Token>), Error> {
     let before = authority.visible_token(by, id).await?;
     check_etag(authority, etag, before.revision)?;
-    if before.value.is_revoked(now) {
+    if authority.is_revoked(&before.value, now)? {
         return Err(Error::new(
             Reason::TokenState,
             "the token is revoked, for good; make a new one",

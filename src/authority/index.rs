@@ -9,6 +9,7 @@
 
 mod directory;
 mod tokens;
+mod watermarks;
 
 use std::collections::HashSet;
 use std::sync::{RwLock, RwLockReadGuard};
@@ -16,13 +17,16 @@ use std::sync::{RwLock, RwLockReadGuard};
 pub use directory::{Directory, LibrarySlot, UserSlot};
 pub use tokens::{Order, Packed, Successor};
 use tokens::{TokenTooOdd, Tokens, order_bytes};
+pub use watermarks::Watermarks;
 
 use super::directory::{Library, User, UserType};
 use super::error::{Error, Reason};
-use super::judge::Records;
+use super::judge::{Records, TokenFacts};
 use super::keyspace::{self, Versioned};
+use super::moment::Moment;
 use super::secret::TokenId;
 use super::token::Token;
+use super::watermark::Watermark;
 use crate::store::{Committed, Event, Follower, Key, Load, Record, Revision};
 
 /// The index, shared between the writer and the readers.
@@ -60,6 +64,8 @@ pub struct View<'a> {
     pub user: &'a UserSlot,
     /// Which token took its place.
     pub successor: Option<&'a Successor>,
+    /// What revoked it together with others.
+    pub watermark: Option<&'a Watermark>,
     /// What the judge reads.
     pub records: Records<'a>,
 }
@@ -218,8 +224,19 @@ impl State {
     fn view<'a>(&'a self, token: &'a Packed) -> View<'a> {
         let library = self.directory.library(token.library);
         let user = self.directory.user(token.user);
+        let facts = self.tokens.facts(token);
+        let over = |owner: &'a Watermarks| {
+            owner.over(facts.kind, token.create_revision, token.create_time)
+        };
+        let watermark = over(&library.watermarks).or_else(|| over(&user.watermarks));
         let records = Records {
-            token: self.tokens.facts(token),
+            token: TokenFacts {
+                revoked_from: match watermark {
+                    Some(_) => Some(Moment(i64::MIN)),
+                    None => facts.revoked_from,
+                },
+                ..facts
+            },
             grant: self.tokens.grant(token),
             library: library.facts.as_ref(),
             user: user.facts.as_ref(),
@@ -230,6 +247,7 @@ impl State {
             library,
             user,
             successor: self.tokens.successor(token),
+            watermark,
             records,
         }
     }
@@ -239,6 +257,9 @@ impl State {
             Event::Put(record) => {
                 if self.put(record).is_none() {
                     tracing::error!(key = %record.key.escape_ascii(), "a stored record can't be understood");
+                    if let Some(watermark) = Watermark::unreadable(&record.key) {
+                        self.directory.put_watermark(watermark);
+                    }
                     // What was known before no longer holds.
                     self.delete(&record.key);
                     self.damaged.extend(keyspace::token_id(&record.key));
@@ -254,8 +275,8 @@ impl State {
     fn put(&mut self, record: &Record) -> Option<()> {
         match record.key.get(..1)? {
             keyspace::TOKENS => {
-                let Versioned { value, revision } = keyspace::decode::<Token>(record)?;
-                self.put_token(&value, revision).ok()?;
+                let token = keyspace::decode::<Token>(record)?;
+                self.put_token(&token, record.create_revision).ok()?;
             }
             keyspace::LIBRARIES => {
                 let Versioned { value, revision } = keyspace::decode::<Library>(record)?;
@@ -269,17 +290,31 @@ impl State {
                 let Versioned { value, revision } = keyspace::decode::<User>(record)?;
                 self.directory.put_user(value, revision);
             }
+            keyspace::WATERMARKS => {
+                let watermark = keyspace::decode::<Watermark>(record)?;
+                self.directory.put_watermark(watermark);
+            }
             _ => {}
         }
         Some(())
     }
 
-    fn put_token(&mut self, token: &Token, revision: Revision) -> Result<(), TokenTooOdd> {
+    fn put_token(
+        &mut self,
+        token: &Versioned<Token>,
+        created: Revision,
+    ) -> Result<(), TokenTooOdd> {
+        let Versioned {
+            value: token,
+            revision,
+        } = token;
         let library = self
             .directory
             .library_slot(token.library_uid, &token.library);
         let user = self.directory.user_slot(token.user_uid, &token.user);
-        let before = self.tokens.put(token, revision, library, user)?;
+        let before = self
+            .tokens
+            .put(token, (created, *revision), library, user)?;
         if before.is_none() {
             let order = (std::cmp::Reverse(token.create_time), token.id);
             self.directory.tokens_mut(library).insert(order);

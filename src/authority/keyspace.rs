@@ -12,6 +12,7 @@
 //! | `u` library uid, name | user |
 //! | `t` id | token |
 //! | `a` library uid, time and sequence inverted, random | audit event: a scan finds the newest first |
+//! | `w` library or user uid, whose and how | watermark: revokes all tokens made before it |
 //! | `i` ten minutes, hash | answer to a repeated request: the oldest come first, and are swept |
 //!
 //! Numbers are big-endian, uids and ids 16 bytes, days and ten minutes counted from the epoch.
@@ -20,6 +21,7 @@ use super::directory::Uid;
 use super::moment::Moment;
 use super::name::Name;
 use super::secret::TokenId;
+use super::watermark::Watermark;
 use crate::store::{Key, Record, Revision, StoreError};
 
 /// The root key check.
@@ -42,6 +44,8 @@ pub const USERS: &[u8] = b"u";
 pub const TOKENS: &[u8] = b"t";
 /// What all audit events' keys begin with.
 pub const AUDIT: &[u8] = b"a";
+/// What all watermarks' keys begin with.
+pub const WATERMARKS: &[u8] = b"w";
 /// What all kept answers' keys begin with.
 pub const REQUESTS: &[u8] = b"i";
 
@@ -162,6 +166,23 @@ pub fn token(id: TokenId) -> Key {
     join(&[TOKENS, &id.0])
 }
 
+/// The key of a watermark: of each owner there are four at most.
+#[must_use]
+pub fn watermark(watermark: &Watermark) -> Key {
+    let whose = u8::from(watermark.sessions_only);
+    let how = u8::from(watermark.created_before.is_some());
+    join(&[WATERMARKS, &watermark.owner.0, &[whose, how]])
+}
+
+/// The owner in the key of a watermark, whether it is about sessions alone, and whether it names a time.
+#[must_use]
+pub fn watermark_parts(key: &[u8]) -> Option<(Uid, bool, bool)> {
+    let (uid, [whose @ (0 | 1), how @ (0 | 1)]) = key.get(1..)?.split_at_checked(16)? else {
+        return None;
+    };
+    Some((Uid(uid.try_into().ok()?), *whose == 1, *how == 1))
+}
+
 /// What the keys of a library's audit events begin with.
 #[must_use]
 pub fn audit(library: Uid) -> Key {
@@ -258,6 +279,7 @@ mod tests {
             USERS,
             TOKENS,
             AUDIT,
+            WATERMARKS,
             REQUESTS,
         ];
         for (i, a) in prefixes.iter().enumerate() {

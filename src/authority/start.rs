@@ -46,6 +46,13 @@ pub enum StartError {
     UsedToken,
 }
 
+/// What Verify needs whole, in an order in which each finds what it belongs to.
+const DIRECTORY: [&[u8]; 4] = [
+    keyspace::LIBRARIES,
+    keyspace::USER_TYPES,
+    keyspace::USERS,
+    keyspace::WATERMARKS,
+];
 /// Records of the directory, and tokens, that one load hands to the index between two commits.
 const SLICE: usize = 1000;
 const FIRST_VERSION: u32 = 1;
@@ -66,7 +73,7 @@ impl Authority {
         prove(store.as_ref(), &root).await?;
         let keys = read_keys(store.as_ref(), &root).await?;
         let mark = read_mark(store.as_ref()).await?;
-        for prefix in [keyspace::LIBRARIES, keyspace::USER_TYPES, keyspace::USERS] {
+        for prefix in DIRECTORY {
             let mut after = None;
             while let Some(last) = load_slice(store.as_ref(), prefix, after, SLICE).await? {
                 after = Some(last);

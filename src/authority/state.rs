@@ -1,9 +1,11 @@
 //! The state of a token, as administrators see it.
 
 use super::Authority;
-use super::error::Error;
+use super::error::{Error, Reason};
+use super::index::{Lookup, View};
 use super::moment::Moment;
-use super::token::Token;
+use super::secret::TokenId;
+use super::token::{Revocation, RevocationReason, Token};
 
 /// The state of a token, as a list shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,21 +25,71 @@ pub enum TokenState {
 }
 
 impl Authority {
-    /// The state of a token, as far as the token and its owner are concerned; a deleted owner stands before what could be mended.
-    pub fn token_state(&self, token: &Token, now: Moment) -> Result<TokenState, Error> {
+    /// The state of a token that is in the index, as far as the token and its owner are concerned, and its revocation if it
+    /// is revoked; a deleted owner stands before what could be mended.
+    pub fn token_state(
+        &self,
+        token: &Token,
+        now: Moment,
+    ) -> Result<(TokenState, Option<Revocation>), Error> {
         let state = self.index.read()?;
-        let library = state.directory().library_named(token.library.as_str());
-        let owned = library
-            .filter(|l| l.uid == token.library_uid)
-            .and_then(|l| l.user_named(token.user.as_str()))
-            .is_some_and(|user| state.directory().user(user).uid == token.user_uid);
-        Ok(match token {
-            _ if token.is_revoked(now) => TokenState::Revoked,
+        let Lookup::Known(view) = state.token(token.id) else {
+            return Err(Error::new(
+                Reason::NotReady,
+                "the tokens are still being loaded; try again",
+            ));
+        };
+        let owned = view.records.library.is_some() && view.records.user.is_some();
+        let revocation = revocation(token, &view, now);
+        let found = match token {
+            _ if revocation.is_some() => TokenState::Revoked,
             _ if !owned => TokenState::OwnerDeleted,
             _ if token.suspension.is_some() => TokenState::Suspended,
             _ if token.not_before.is_some_and(|start| now < start) => TokenState::NotYetValid,
             _ if now >= token.expire_time => TokenState::Expired,
             _ => TokenState::Active,
-        })
+        };
+        Ok((found, revocation))
     }
+
+    /// Whether a token is revoked, by whatever means.
+    pub(super) fn is_revoked(&self, token: &Token, now: Moment) -> Result<bool, Error> {
+        let (_, revocation) = self.token_state(token, now)?;
+        Ok(revocation.is_some())
+    }
+
+    /// Sees to it that the index knows a token, if the store does.
+    pub(super) async fn ensure_loaded(&self, id: TokenId) -> Result<(), Error> {
+        if matches!(self.index.read()?.token(id), Lookup::NotLoaded) {
+            self.load_missed(id).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a token is revoked: for itself, by another that took its place, or together with others.
+fn revocation(token: &Token, view: &View<'_>, now: Moment) -> Option<Revocation> {
+    let superseded = || {
+        let succession = token.succession.as_ref().filter(|s| now >= s.until)?;
+        Some(Revocation {
+            time: succession.until,
+            reason: RevocationReason::Superseded,
+            revoked_by: succession.rotated_by.clone(),
+            comment: format!("{} took its place", succession.superseded_by),
+        })
+    };
+    let together = || {
+        let watermark = view.watermark?;
+        Some(Revocation {
+            time: watermark.time,
+            reason: watermark.reason,
+            revoked_by: watermark.revoked_by.clone(),
+            comment: watermark.comment.clone(),
+        })
+    };
+    token
+        .revocation
+        .clone()
+        .or_else(together)
+        .or_else(superseded)
 }

@@ -19,3 +19,4 @@ mod rotation;
 pub(super) mod samples;
 mod stage;
 mod staged;
+mod watermarks;

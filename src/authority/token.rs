@@ -136,27 +136,6 @@ pub enum RevocationReason {
     Other,
 }
 
-// === impl Token ===
-
-impl Token {
-    /// The first moment at which it is revoked; `None` for never.
-    #[must_use]
-    pub fn revoked_from(&self) -> Option<Moment> {
-        match (&self.revocation, &self.succession) {
-            (Some(revocation), _) => Some(revocation.time),
-            (None, Some(succession)) => Some(succession.until),
-            (None, None) => None,
-        }
-    }
-
-    /// Whether it is revoked at this moment.
-    #[must_use]
-    pub fn is_revoked(&self, now: Moment) -> bool {
-        // A clock that was set back revives nothing.
-        self.revocation.is_some() || self.succession.as_ref().is_some_and(|s| now >= s.until)
-    }
-}
-
 // === impl Grant ===
 
 impl Grant {

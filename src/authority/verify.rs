@@ -128,7 +128,7 @@ impl Authority {
         )))
     }
 
-    async fn load_missed(&self, id: TokenId) -> Result<(), Error> {
+    pub(super) async fn load_missed(&self, id: TokenId) -> Result<(), Error> {
         let _place = self.misses.try_acquire().map_err(|_| {
             Error::new(
                 Reason::NotReady,

@@ -31,6 +31,8 @@ pub(super) enum Failure {
         request_id: String,
         error: io::Error,
     },
+    /// Of several things, some were not done; what was shown says which.
+    Partly { failed: usize, of: usize },
     /// This machine: its streams, its randomness.
     Local(io::Error),
 }
@@ -62,7 +64,9 @@ impl Failure {
             Self::Usage { .. } => Exit::Usage,
             Self::Unreachable { .. } | Self::Unsettled { .. } => Exit::Unreachable,
             Self::Call(status) if is_unsettled(status) => Exit::Unreachable,
-            Self::Call(_) | Self::Undelivered { .. } | Self::Local(_) => Exit::Failed,
+            Self::Call(_) | Self::Undelivered { .. } | Self::Partly { .. } | Self::Local(_) => {
+                Exit::Failed
+            }
         }
     }
 
@@ -101,13 +105,19 @@ impl Failure {
             } => {
                 writeln!(
                     to,
-                    "error: token {token_id} was created, but its secret could not be written out: {error}"
+                    "error: token {token_id} was made, but its secret could not be written out: {error}"
                 )?;
                 writeln!(
                     to,
                     "hint: within 10 minutes, repeat the command with --request-id {request_id}"
                 )?;
                 writeln!(to, "      to get it once more, or revoke the token")
+            }
+            Self::Partly { failed, of } => {
+                writeln!(
+                    to,
+                    "error: {failed} of {of} could not be done\nhint: see above"
+                )
             }
             Self::Local(error) => writeln!(to, "error: {error}"),
         }

@@ -64,7 +64,7 @@ answers! {
     CreateUserTypeResponse GetUserTypeResponse ListUserTypesResponse UpdateUserTypeResponse DeleteUserTypeResponse
     CreateUserResponse GetUserResponse ListUsersResponse UpdateUserResponse DeleteUserResponse
     CreateTokenResponse GetTokenResponse ListTokensResponse UpdateTokenResponse ExtendTokenResponse RotateTokenResponse
-    SuspendTokenResponse ResumeTokenResponse RevokeTokenResponse
+    SuspendTokenResponse ResumeTokenResponse RevokeTokenResponse RevokeTokensResponse
     ListAuditEventsResponse VerifyResponse
 }
 

@@ -109,6 +109,18 @@ impl Shown for v1::Token {
     }
 }
 
+impl Shown for v1::RevokeTokensResult {
+    const COLUMNS: &'static [&'static str] = &["token-id", "outcome"];
+
+    fn fields(&self) -> Vec<(&'static str, String)> {
+        let outcome = self.error.as_ref().map(|error| error.message.as_str());
+        vec![
+            ("token-id", self.token_id.clone()),
+            ("outcome", outcome.unwrap_or("revoked").to_owned()),
+        ]
+    }
+}
+
 impl Shown for v1::AuditEvent {
     const COLUMNS: &'static [&'static str] =
         &["time", "actor", "action", "target", "fields", "comment"];

@@ -147,6 +147,7 @@ scripted! { TokenAdmin {
     get_token GetTokenRequest GetTokenResponse
     list_tokens ListTokensRequest ListTokensResponse
     rotate_token RotateTokenRequest RotateTokenResponse
+    revoke_tokens RevokeTokensRequest RevokeTokensResponse
     update_token UpdateTokenRequest UpdateTokenResponse
     extend_token ExtendTokenRequest ExtendTokenResponse
     suspend_token SuspendTokenRequest SuspendTokenResponse

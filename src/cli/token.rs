@@ -4,14 +4,16 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
 use self::create::{Create, Grant, deliver, time};
+use self::revoke::{Revoke, RevokeAll};
 use super::call::{BasedOn, Limit, Repeat};
 use super::connect::Session;
 use super::failure::Failure;
 use super::output::Output;
-use super::words::{cleared, number};
+use super::words::cleared;
 use crate::proto::v1;
 
 mod create;
+mod revoke;
 
 /// What can be done with tokens.
 #[derive(Debug, Subcommand)]
@@ -37,10 +39,17 @@ pub enum Verb {
     Suspend(Suspend),
     /// Switch a suspended token on again
     Resume(Resume),
-    /// End a token for good, at once
+    /// End one token or several for good, at once
     #[command(after_help = "Example:\n  \
         token-authority token revoke 4fXk0aZr1LTRhRcbSHkz6E --reason compromised --comment 'seen in a public log'")]
     Revoke(Revoke),
+    /// End all the tokens of a user or a library for good, at once, however many
+    #[command(
+        after_help = "Examples: log a person out everywhere, and end what was made before a break-in was noticed\n  \
+        token-authority token revoke-all --library acme --user jane --sessions-only --reason owner-left\n  \
+        token-authority token revoke-all --library acme --created-before 2026-11-20T00:00:00Z --reason compromised"
+    )]
+    RevokeAll(RevokeAll),
     /// Put a new token in the place of one; its secret goes to standard output, all else to standard error
     #[command(
         after_help = "Example: a new secret now, the old one good for two more hours\n  \
@@ -162,21 +171,6 @@ pub struct Rotate {
     repeat: Repeat,
 }
 
-/// `token revoke`.
-#[derive(Debug, Args)]
-pub struct Revoke {
-    /// The token's public id
-    token_id: String,
-    /// The kind of reason
-    #[arg(long, value_enum)]
-    reason: Option<v1::RevocationReason>,
-    /// A comment
-    #[arg(long, value_name = "TEXT")]
-    comment: Option<String>,
-    #[command(flatten)]
-    repeat: Repeat,
-}
-
 /// What can be emptied.
 #[derive(Debug, Clone, ValueEnum)]
 enum Field {
@@ -231,11 +225,8 @@ impl Verb {
                 let send = async |request| session.token_admin().rotate_token(request).await;
                 deliver(session, rotate.request(), send, output).await?;
             }
-            Self::Revoke(revoke) => {
-                let send = async |request| session.token_admin().revoke_token(request).await;
-                let response = session.change(revoke.request(), send).await?;
-                output.one(&response, response.token.as_ref())?;
-            }
+            Self::Revoke(revoke) => revoke.run(session, output).await?,
+            Self::RevokeAll(revoke) => revoke.run(session, output).await?,
         }
         Ok(())
     }
@@ -353,19 +344,6 @@ impl Rotate {
             lifetime: self.lifetime.unwrap_or_default(),
             expire_time: self.expires.map(time),
             etag: self.based_on.etag(),
-            request_id: self.repeat.request_id(),
-        }
-    }
-}
-
-// === impl Revoke ===
-
-impl Revoke {
-    fn request(self) -> v1::RevokeTokenRequest {
-        v1::RevokeTokenRequest {
-            token_id: self.token_id,
-            reason: number(self.reason),
-            comment: self.comment.unwrap_or_default(),
             request_id: self.repeat.request_id(),
         }
     }

@@ -12,8 +12,8 @@ use prost_types::Timestamp;
 pub(super) use self::audit::audit_event;
 pub(super) use self::library::{create_library, delete_library, library, update_library};
 pub(super) use self::token::{
-    create_token, extend_token, library_uid, resume_token, revoke_token, rotate_token,
-    suspend_token, token, token_filter, token_id, update_token,
+    create_token, extend_token, library_uid, resume_token, revoke_all, revoke_many, revoke_token,
+    rotate_token, suspend_token, token, token_filter, token_id, update_token,
 };
 pub(super) use self::user::{
     create_user, create_user_type, delete_user, delete_user_type, update_user, update_user_type,

@@ -116,6 +116,7 @@ fn rows() -> Vec<Row> {
             ],
             ..own(row("TokenAdmin/RotateToken", TOKENS))
         },
+        own(row("TokenAdmin/RevokeTokens", TOKENS)),
         row("TokenAdmin/ListAuditEvents", TOKENS),
         row("Directory/CreateLibrary", &[Who::Operator]),
         row("Directory/GetLibrary", READING),

@@ -19,6 +19,8 @@ mod configuration;
 mod conveyance;
 mod directory;
 mod disk;
+mod ending;
+
 mod host;
 mod inputs;
 mod lifecycle;

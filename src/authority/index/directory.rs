@@ -6,10 +6,12 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::tokens::Order;
+use super::watermarks::Watermarks;
 use crate::authority::directory::{Library, Uid, User, UserType};
 use crate::authority::judge::UserFacts;
 use crate::authority::keyspace::Versioned;
 use crate::authority::name::Name;
+use crate::authority::watermark::Watermark;
 use crate::store::Revision;
 
 /// Libraries, user types and users.
@@ -20,6 +22,8 @@ pub struct Directory {
     by_name: HashMap<Name, u32>,
     library_by_uid: HashMap<Uid, u32>,
     user_by_uid: HashMap<Uid, u32>,
+    /// Those of owners that were deleted, and of which no token was loaded yet.
+    unplaced: HashMap<Uid, Watermarks>,
 }
 
 /// A library, its user types and the order of its tokens.
@@ -34,6 +38,8 @@ pub struct LibrarySlot {
     pub user_types: HashMap<Name, Versioned<UserType>>,
     /// Its tokens, newest first.
     pub tokens: BTreeSet<Order>,
+    /// What revokes its tokens together.
+    pub watermarks: Watermarks,
     users: HashMap<Name, u32>,
     /// How many assignments name each user type.
     assigned: HashMap<Name, usize>,
@@ -47,6 +53,8 @@ pub struct UserSlot {
     pub uid: Uid,
     /// What is known of it; `None` once it is deleted.
     pub facts: Option<UserFacts>,
+    /// What revokes its tokens together.
+    pub watermarks: Watermarks,
 }
 
 // === impl Directory ===
@@ -85,21 +93,23 @@ impl Directory {
 
     /// The slot of the library of this uid; a new, empty one if there is none.
     pub fn library_slot(&mut self, uid: Uid, name: &Name) -> u32 {
-        let libraries = &mut self.libraries;
+        let (libraries, unplaced) = (&mut self.libraries, &mut self.unplaced);
         *self.library_by_uid.entry(uid).or_insert_with(|| {
-            libraries.push(LibrarySlot::new(uid, name.clone()));
+            let watermarks = unplaced.remove(&uid).unwrap_or_default();
+            libraries.push(LibrarySlot::new(uid, name.clone(), watermarks));
             slot_number(libraries.len())
         })
     }
 
     /// The slot of the user of this uid; a new, empty one if there is none.
     pub fn user_slot(&mut self, uid: Uid, name: &Name) -> u32 {
-        let users = &mut self.users;
+        let (users, unplaced) = (&mut self.users, &mut self.unplaced);
         *self.user_by_uid.entry(uid).or_insert_with(|| {
             users.push(UserSlot {
                 user: name.clone(),
                 uid,
                 facts: None,
+                watermarks: unplaced.remove(&uid).unwrap_or_default(),
             });
             slot_number(users.len())
         })
@@ -184,6 +194,19 @@ impl Directory {
         }
     }
 
+    /// A watermark was set.
+    pub fn put_watermark(&mut self, watermark: Versioned<Watermark>) {
+        let owner = watermark.value.owner;
+        let watermarks = if let Some(slot) = self.library_by_uid.get(&owner) {
+            &mut self.libraries[*slot as usize].watermarks
+        } else if let Some(slot) = self.user_by_uid.get(&owner) {
+            &mut self.users[*slot as usize].watermarks
+        } else {
+            self.unplaced.entry(owner).or_default()
+        };
+        watermarks.put(watermark);
+    }
+
     fn living(&mut self, library: Uid) -> Option<&mut LibrarySlot> {
         let slot = *self.library_by_uid.get(&library)?;
         Some(&mut self.libraries[slot as usize]).filter(|l| l.facts.is_some())
@@ -198,13 +221,14 @@ impl Directory {
 // === impl LibrarySlot ===
 
 impl LibrarySlot {
-    fn new(uid: Uid, library: Name) -> LibrarySlot {
+    fn new(uid: Uid, library: Name, watermarks: Watermarks) -> LibrarySlot {
         LibrarySlot {
             library,
             uid,
             facts: None,
             user_types: HashMap::new(),
             tokens: BTreeSet::new(),
+            watermarks,
             users: HashMap::new(),
             assigned: HashMap::new(),
         }

@@ -1,4 +1,4 @@
-//! The tokens of the index, packed: 80 bytes each, in a slab, found by id through sharded tables of slab slots.
+//! The tokens of the index, packed: 88 bytes each, in a slab, found by id through sharded tables of slab slots.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
@@ -48,6 +48,8 @@ pub struct Packed {
     pub not_before: Moment,
     /// The first moment at which it is no longer good.
     pub expire_time: Moment,
+    /// The revision at which it was made.
+    pub create_revision: Revision,
     /// The revision of its record.
     pub revision: Revision,
     /// The slot of its library.
@@ -132,12 +134,12 @@ impl Tokens {
         &self.grants.slots[packed.grant as usize].0
     }
 
-    /// Adds a token, or replaces what is known of it. Returns what was known before.
+    /// Adds a token, made and changed at these revisions, or replaces what is known of it. Returns what was known before.
     /// `None` in `Err` if it can't be packed.
     pub(super) fn put(
         &mut self,
         token: &Token,
-        revision: Revision,
+        (create_revision, revision): (Revision, Revision),
         library: u32,
         user: u32,
     ) -> Result<Option<Packed>, TokenTooOdd> {
@@ -148,6 +150,7 @@ impl Tokens {
             create_time: token.create_time,
             not_before: token.not_before.unwrap_or(Moment(i64::MIN)),
             expire_time: token.expire_time,
+            create_revision,
             revision,
             library,
             user,
@@ -329,7 +332,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_packed_token_takes_80_bytes() {
-        assert_eq!(size_of::<Packed>(), 80);
+    fn a_packed_token_takes_88_bytes() {
+        assert_eq!(size_of::<Packed>(), 88);
     }
 }

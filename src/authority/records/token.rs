@@ -174,7 +174,7 @@ fn grant_from(r: &store::GrantRecord) -> Option<Grant> {
     })
 }
 
-fn reason_to(reason: RevocationReason) -> u32 {
+pub(super) fn reason_to(reason: RevocationReason) -> u32 {
     match reason {
         RevocationReason::Unspecified => 0,
         RevocationReason::Compromised => 1,
@@ -185,7 +185,7 @@ fn reason_to(reason: RevocationReason) -> u32 {
     }
 }
 
-fn reason_from(reason: u32) -> Option<RevocationReason> {
+pub(super) fn reason_from(reason: u32) -> Option<RevocationReason> {
     Some(match reason {
         0 => RevocationReason::Unspecified,
         1 => RevocationReason::Compromised,

@@ -244,7 +244,7 @@ async fn a_list_tells_the_state_of_each_token() {
             .await
             .unwrap()
             .value;
-        stage.authority.token_state(&token, stage.time()).unwrap()
+        stage.authority.token_state(&token, stage.time()).unwrap().0
     };
     assert_eq!(shown().await, TokenState::Active);
     stage.done("adam", &suspend(id)).await;

@@ -90,7 +90,7 @@ async fn a_secret_that_nobody_read_is_not_a_success() {
             .await;
         assert_eq!(exit, Exit::Failed);
         assert!(
-            stderr.contains("token 0123456789abcdefABCDEF was created"),
+            stderr.contains("token 0123456789abcdefABCDEF was made"),
             "{stderr}"
         );
         assert!(

@@ -173,3 +173,42 @@ async fn verify_takes_the_token_from_standard_input() {
     assert_eq!(request, expected);
     assert!(Cli::try_parse_from(["token-authority", "verify", "tka_presented"]).is_err());
 }
+
+#[tokio::test]
+async fn token_rotate_sends_what_was_given() {
+    let request: v1::RotateTokenRequest =
+        asked("token rotate id --overlap 2h --lifetime 90d --etag e --request-id r").await;
+    let expected = v1::RotateTokenRequest {
+        token_id: text("id"),
+        overlap: text("2h"),
+        lifetime: text("90d"),
+        expire_time: None,
+        etag: text("e"),
+        request_id: text("r"),
+    };
+    assert_eq!(request, expected);
+}
+
+#[tokio::test]
+async fn token_revoke_of_several_and_of_all() {
+    let request: v1::RevokeTokensRequest =
+        asked("token revoke one two --reason compromised --request-id r").await;
+    let expected = v1::RevokeTokensRequest {
+        token_ids: vec![text("one"), text("two")],
+        all: None,
+        reason: v1::RevocationReason::Compromised.into(),
+        comment: String::new(),
+        request_id: text("r"),
+    };
+    assert_eq!(request, expected);
+    let request: v1::RevokeTokensRequest =
+        asked("token revoke-all --library acme --user jane --sessions-only").await;
+    let all = request.all.unwrap();
+    assert_eq!((all.library.as_str(), all.user.as_str()), ("acme", "jane"));
+    assert!(all.sessions_only && request.token_ids.is_empty());
+    let request: v1::RevokeTokensRequest =
+        asked("token revoke-all --whole-library --created-before 2026-11-20T00:00:00Z").await;
+    let all = request.all.unwrap();
+    assert_eq!(all.created_before.unwrap().seconds, 1_795_132_800);
+    assert!(all.user.is_empty());
+}

@@ -7,7 +7,7 @@ pub(super) use self::shown::token_kind;
 use super::{Clear, apis, cidrs, description, display_name, known, moment, permissions, pin};
 use crate::authority::change::{ExtendToken, Extension, ResumeToken, RevokeToken, SuspendToken};
 use crate::authority::directory::Uid;
-use crate::authority::error::{Error, Faults};
+use crate::authority::error::{Error, Faults, Reason};
 use crate::authority::issue::CreateToken;
 use crate::authority::list::{LibraryRef, TokenFilter};
 use crate::authority::moment::{Lifetime, Until};
@@ -17,7 +17,11 @@ use crate::authority::rotate::RotateToken;
 use crate::authority::secret::TokenId;
 use crate::authority::token::{AccessRight, RevocationReason};
 use crate::authority::update::UpdateToken;
+use crate::authority::watermark::RevokeAll;
 use crate::proto::v1;
+
+/// Most tokens that one call revokes.
+const MAX_REVOKED: usize = 1000;
 
 pub(in crate::grpc) fn create_token(
     message: v1::CreateTokenRequest,
@@ -250,20 +254,80 @@ pub(in crate::grpc) fn revoke_token(message: v1::RevokeTokenRequest) -> Result<R
     } = message;
     let mut faults = Faults::default();
     let comment = description(&mut faults, "comment", &comment);
-    let reason = match known::<v1::RevocationReason>(&mut faults, "reason", reason) {
-        None | Some(v1::RevocationReason::Unspecified) => RevocationReason::Unspecified,
-        Some(v1::RevocationReason::Compromised) => RevocationReason::Compromised,
-        Some(v1::RevocationReason::Superseded) => RevocationReason::Superseded,
-        Some(v1::RevocationReason::NoLongerNeeded) => RevocationReason::NoLongerNeeded,
-        Some(v1::RevocationReason::OwnerLeft) => RevocationReason::OwnerLeft,
-        Some(v1::RevocationReason::Other) => RevocationReason::Other,
-    };
+    let reason = revocation_reason(&mut faults, reason);
     faults.check()?;
     Ok(RevokeToken {
         id: token_id(&id)?,
         reason,
         comment,
     })
+}
+
+/// The tokens to be revoked, each for itself; an id that is none is told as such, and the others are revoked.
+pub(in crate::grpc) fn revoke_many(
+    message: &v1::RevokeTokensRequest,
+) -> Result<Vec<Result<RevokeToken, Error>>, Error> {
+    let mut faults = Faults::default();
+    let comment = description(&mut faults, "comment", &message.comment);
+    let reason = revocation_reason(&mut faults, message.reason);
+    if message.token_ids.is_empty() {
+        faults.add("token_ids", "must name a token, unless `all` is given");
+    }
+    faults.check()?;
+    if message.token_ids.len() > MAX_REVOKED {
+        let why = format!("a call revokes at most {MAX_REVOKED} tokens; send more calls");
+        return Err(Error::new(Reason::LimitExceeded, why));
+    }
+    let revoke = |text: &String| {
+        Ok(RevokeToken {
+            id: token_id(text)?,
+            reason,
+            comment: comment.clone(),
+        })
+    };
+    Ok(message.token_ids.iter().map(revoke).collect())
+}
+
+pub(in crate::grpc) fn revoke_all(
+    message: &v1::RevokeTokensRequest,
+    all: &v1::RevokeAll,
+    library: Name,
+) -> Result<RevokeAll, Error> {
+    let v1::RevokeAll {
+        library: _,
+        user,
+        sessions_only,
+        created_before,
+    } = all;
+    let mut faults = Faults::default();
+    if !message.token_ids.is_empty() {
+        faults.add("token_ids", "must not be given together with all");
+    }
+    let user = faults.take("all.user", Name::parse_optional(user));
+    let created_before =
+        created_before.and_then(|time| faults.take("all.created_before", moment(time)));
+    let comment = description(&mut faults, "comment", &message.comment);
+    let reason = revocation_reason(&mut faults, message.reason);
+    faults.check()?;
+    Ok(RevokeAll {
+        library,
+        user: user.flatten(),
+        sessions_only: *sessions_only,
+        created_before,
+        reason,
+        comment,
+    })
+}
+
+fn revocation_reason(faults: &mut Faults, reason: i32) -> RevocationReason {
+    match known::<v1::RevocationReason>(faults, "reason", reason) {
+        None | Some(v1::RevocationReason::Unspecified) => RevocationReason::Unspecified,
+        Some(v1::RevocationReason::Compromised) => RevocationReason::Compromised,
+        Some(v1::RevocationReason::Superseded) => RevocationReason::Superseded,
+        Some(v1::RevocationReason::NoLongerNeeded) => RevocationReason::NoLongerNeeded,
+        Some(v1::RevocationReason::OwnerLeft) => RevocationReason::OwnerLeft,
+        Some(v1::RevocationReason::Other) => RevocationReason::Other,
+    }
 }
 
 pub(in crate::grpc) fn token_id(text: &str) -> Result<TokenId, Error> {

@@ -3,12 +3,16 @@
 use crate::authority::name::Name;
 use crate::authority::state::TokenState;
 use crate::authority::token::{
-    AccessRight, Grant, Revocation, RevocationReason, Succession, Suspension, Token, TokenKind,
+    AccessRight, Grant, Revocation, RevocationReason, Suspension, Token, TokenKind,
 };
 use crate::grpc::convert::{texts, timestamp};
 use crate::proto::v1;
 
-pub(in crate::grpc) fn token(token: &Token, state: TokenState, etag: String) -> v1::Token {
+pub(in crate::grpc) fn token(
+    token: &Token,
+    (state, revoked): (TokenState, Option<Revocation>),
+    etag: String,
+) -> v1::Token {
     let Token {
         id,
         kind,
@@ -23,7 +27,7 @@ pub(in crate::grpc) fn token(token: &Token, state: TokenState, etag: String) -> 
         not_before,
         expire_time,
         suspension,
-        revocation,
+        revocation: _,
         rotated_from,
         succession,
         grant,
@@ -49,13 +53,7 @@ pub(in crate::grpc) fn token(token: &Token, state: TokenState, etag: String) -> 
         expire_time: Some(timestamp(*expire_time)),
         state: token_state(state).into(),
         suspension: suspension.as_ref().map(show_suspension),
-        revocation: match (revocation, succession) {
-            (Some(revocation), _) => Some(show_revocation(revocation)),
-            (None, Some(succession)) if state == TokenState::Revoked => {
-                Some(superseded(succession))
-            }
-            (None, _) => None,
-        },
+        revocation: revoked.as_ref().map(show_revocation),
         rotated_from: rotated_from.map(|id| id.to_string()).unwrap_or_default(),
         superseded_by: succession
             .as_ref()
@@ -112,21 +110,6 @@ fn show_suspension(suspension: &Suspension) -> v1::Suspension {
         time: Some(timestamp(*time)),
         suspended_by: suspended_by.clone(),
         reason: reason.clone(),
-    }
-}
-
-/// The end of a token whose place another has taken.
-fn superseded(succession: &Succession) -> v1::Revocation {
-    let Succession {
-        superseded_by,
-        until,
-        rotated_by,
-    } = succession;
-    v1::Revocation {
-        time: Some(timestamp(*until)),
-        reason: v1::RevocationReason::Superseded.into(),
-        revoked_by: rotated_by.clone(),
-        comment: format!("{superseded_by} took its place"),
     }
 }
 
