@@ -43,5 +43,5 @@ changes! {
     CreateUserTypeRequest UpdateUserTypeRequest DeleteUserTypeRequest
     CreateUserRequest UpdateUserRequest DeleteUserRequest
     CreateTokenRequest UpdateTokenRequest ExtendTokenRequest RotateTokenRequest
-    SuspendTokenRequest ResumeTokenRequest RevokeTokenRequest RevokeTokensRequest
+    SuspendTokenRequest ResumeTokenRequest RevokeTokenRequest RevokeTokensRequest RevealTokenRequest
 }

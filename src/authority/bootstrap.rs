@@ -5,7 +5,7 @@ use std::io;
 use super::Authority;
 use super::audit::AuditEvent;
 use super::cidr;
-use super::directory::{Assignment, Library, SYSTEM, Uid, User, UserKind, UserType};
+use super::directory::{Assignment, Library, SYSTEM, SecretDisplay, Uid, User, UserKind, UserType};
 use super::error::Error;
 use super::index::Lookup;
 use super::judge::{self, Demand};
@@ -201,6 +201,7 @@ impl Authority {
                 allowed_cidrs: Vec::new(),
             },
             tag: self.keys.tag(secret),
+            sealed_secret: Vec::new(),
         })
     }
 
@@ -226,6 +227,8 @@ fn system_library(library: Name, now: Moment) -> Result<Library, Error> {
         max_lifetime: lifetime("12mo")?,
         contact_apis: Vec::new(),
         allowed_cidrs: Vec::new(),
+        secret_display: SecretDisplay::Once,
+        has_usage: false,
         create_time: now,
     })
 }

@@ -45,8 +45,22 @@ pub struct Library {
     pub contact_apis: Vec<Name>,
     /// Where its tokens may be used from, as well as the token's own; empty for anywhere.
     pub allowed_cidrs: Vec<Cidr>,
+    /// Whether secrets can be shown again.
+    pub secret_display: SecretDisplay,
+    /// Whether it has a text that says how to use its tokens; the text is kept apart.
+    pub has_usage: bool,
     /// When it was made.
     pub create_time: Moment,
+}
+
+/// Whether the secrets of a library's tokens can be shown again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SecretDisplay {
+    /// When the token is made, and never again.
+    #[default]
+    Once,
+    /// As often as its user or an administrator asks: they are kept, sealed.
+    Revealable,
 }
 
 /// A named set of permissions.

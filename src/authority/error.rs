@@ -39,6 +39,8 @@ pub enum Reason {
     TokenState,
     /// The expiry can't be moved any further.
     LifetimeAtMaximum,
+    /// The secret is not kept.
+    NotRevealable,
     /// Something depends on it.
     InUse,
     /// The library or the user is disabled.

@@ -16,6 +16,7 @@ use super::permission::PermissionSet;
 use super::policy::{
     check_grant, expiry, in_vain, leaves_room, longer_than_suggested, tokens_allowed,
 };
+use super::reveal;
 use super::secret::Secret;
 use super::token::{AccessRight, Grant, Suspension, Token, TokenKind};
 use super::transaction::{Command, Plan};
@@ -63,6 +64,7 @@ impl Command for CreateToken {
     ) -> Result<Plan<Token>, Error> {
         by.demand_held(self.permissions.reserved)?;
         let owner = self.owner(by)?;
+        let reveal_key = authority.reveal_key(&self.library).await?;
         let state = authority.index.read()?;
         let slot = state.directory().library_named(self.library.as_str());
         let (slot, library) = slot
@@ -131,6 +133,7 @@ impl Command for CreateToken {
             succession: None,
             grant,
             tag: authority.keys.tag(&secret),
+            sealed_secret: reveal::sealed(reveal_key.as_ref(), &library.value, &secret)?,
         };
         plan.event = AuditEvent {
             token_id: token.id.to_string(),

@@ -1,13 +1,16 @@
 //! Keys: the root key that wraps, the HMAC keys that tag secrets, the sealing keys that keep an answer for its repeat.
 
+mod aead;
+
 use std::fmt;
 use std::sync::RwLock;
 
-use ring::aead::{self, Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
+use ring::aead::LessSafeKey;
 use ring::hmac;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use self::aead::{aead_key, open, seal};
 use super::keyspace::ROOT_CHECK;
 use super::secret::{self, NoRandomness, Secret, TokenId};
 
@@ -28,6 +31,9 @@ pub struct Tag {
 
 /// Wraps the other keys. It never leaves the process, and is never stored beside what it wraps unless nobody gave one.
 pub struct RootKey(LessSafeKey);
+
+/// Seals the secrets of one library that can be shown again.
+pub struct RevealKey(LessSafeKey);
 
 /// The HMAC keys by version, and the sealing keys by day.
 pub struct Keys {
@@ -98,6 +104,27 @@ impl RootKey {
     pub fn unwrap(&self, place: &[u8], wrapped: &[u8]) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
         let opened = open(&self.0, place, wrapped)?;
         Some(Zeroizing::new(opened.as_slice().try_into().ok()?))
+    }
+}
+
+impl RevealKey {
+    /// Of these bytes.
+    #[must_use]
+    pub fn new(bytes: &[u8; KEY_BYTES]) -> RevealKey {
+        RevealKey(aead_key(bytes))
+    }
+
+    /// Seals a secret for the place that it is stored at.
+    pub fn seal(&self, place: &[u8], secret: &Secret) -> Result<Vec<u8>, NoRandomness> {
+        seal(&self.0, place, secret.bytes.as_ref())
+    }
+
+    /// Opens what [`RevealKey::seal`] made for this place.
+    #[must_use]
+    pub fn open(&self, place: &[u8], sealed: &[u8], id: TokenId) -> Option<Secret> {
+        let opened = open(&self.0, place, sealed)?;
+        let bytes = Zeroizing::new(opened.as_slice().try_into().ok()?);
+        Some(Secret { id, bytes })
     }
 }
 
@@ -245,43 +272,6 @@ fn to_bytes(tag: &hmac::Tag) -> [u8; 32] {
     let mut bytes = [0; 32];
     bytes.copy_from_slice(tag.as_ref());
     bytes
-}
-
-fn aead_key(bytes: &[u8; KEY_BYTES]) -> LessSafeKey {
-    #[expect(
-        clippy::expect_used,
-        reason = "ChaCha20-Poly1305 takes any key of 32 bytes"
-    )]
-    LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, bytes).expect("a key of 32 bytes"))
-}
-
-/// Nonces are random: a root key seals a few keys, a sealing key one day's creations, far from the 2^32 that 96 bits allow.
-fn seal(key: &LessSafeKey, place: &[u8], plain: &[u8]) -> Result<Vec<u8>, NoRandomness> {
-    let nonce = secret::random::<{ aead::NONCE_LEN }>()?;
-    let mut sealed = Vec::with_capacity(nonce.len() + plain.len() + CHACHA20_POLY1305.tag_len());
-    sealed.extend_from_slice(plain);
-    let tag = key
-        .seal_in_place_separate_tag(
-            Nonce::assume_unique_for_key(nonce),
-            Aad::from(place),
-            &mut sealed,
-        )
-        .map_err(|_| NoRandomness)?;
-    sealed.extend_from_slice(tag.as_ref());
-    sealed.splice(0..0, nonce);
-    Ok(sealed)
-}
-
-fn open(key: &LessSafeKey, place: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let (nonce, cipher) = sealed.split_at_checked(aead::NONCE_LEN)?;
-    let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-    let mut plain = Zeroizing::new(cipher.to_vec());
-    let length = key
-        .open_in_place(nonce, Aad::from(place), &mut plain)
-        .ok()?
-        .len();
-    plain.truncate(length);
-    Some(plain)
 }
 
 fn nibble(digit: u8) -> Option<u8> {

@@ -12,6 +12,8 @@
 //! | `u` library uid, name | user |
 //! | `t` id | token |
 //! | `a` library uid, time and sequence inverted, random | audit event: a scan finds the newest first |
+//! | `v` library uid | the key that seals its revealable secrets, wrapped; gone with what it sealed once they no longer are |
+//! | `x` library uid | how to use its tokens, a text for people |
 //! | `w` library or user uid, whose and how | watermark: revokes all tokens made before it |
 //! | `i` ten minutes, hash | answer to a repeated request: the oldest come first, and are swept |
 //!
@@ -44,6 +46,10 @@ pub const USERS: &[u8] = b"u";
 pub const TOKENS: &[u8] = b"t";
 /// What all audit events' keys begin with.
 pub const AUDIT: &[u8] = b"a";
+/// What the keys of all keys that seal revealable secrets begin with.
+pub const REVEAL_KEYS: &[u8] = b"v";
+/// What the keys of all instructions begin with.
+pub const USAGE: &[u8] = b"x";
 /// What all watermarks' keys begin with.
 pub const WATERMARKS: &[u8] = b"w";
 /// What all kept answers' keys begin with.
@@ -166,6 +172,18 @@ pub fn token(id: TokenId) -> Key {
     join(&[TOKENS, &id.0])
 }
 
+/// The key of the key that seals the revealable secrets of a library.
+#[must_use]
+pub fn reveal_key(library: Uid) -> Key {
+    join(&[REVEAL_KEYS, &library.0])
+}
+
+/// The key of a library's instructions.
+#[must_use]
+pub fn usage(library: Uid) -> Key {
+    join(&[USAGE, &library.0])
+}
+
 /// The key of a watermark: of each owner there are four at most.
 #[must_use]
 pub fn watermark(watermark: &Watermark) -> Key {
@@ -279,6 +297,8 @@ mod tests {
             USERS,
             TOKENS,
             AUDIT,
+            REVEAL_KEYS,
+            USAGE,
             WATERMARKS,
             REQUESTS,
         ];

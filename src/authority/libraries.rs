@@ -6,13 +6,15 @@ use super::Authority;
 use super::audit::changed;
 use super::caller::Authorised;
 use super::cidr::{self, Cidr};
-use super::directory::{Library, SYSTEM, Uid};
+use super::directory::{Library, SYSTEM, SecretDisplay, Uid};
 use super::error::{Error, Reason};
-use super::keyspace::Versioned;
+use super::keyspace::{self, Versioned};
 use super::moment::{Lifetime, Moment};
 use super::name::Name;
 use super::secret;
 use super::transaction::{Command, Plan, check_etag};
+use super::usage;
+use crate::store::Change;
 
 /// A library to be made.
 #[derive(Debug, Clone)]
@@ -35,6 +37,10 @@ pub struct CreateLibrary {
     pub contact_apis: Vec<Name>,
     /// Where its tokens may be used from.
     pub allowed_cidrs: Vec<Cidr>,
+    /// Whether secrets can be shown again.
+    pub secret_display: SecretDisplay,
+    /// How to use its tokens; empty for none.
+    pub usage_instructions: String,
 }
 
 /// Changes to a library. What is `None` stays.
@@ -60,6 +66,10 @@ pub struct UpdateLibrary {
     pub contact_apis: Option<Vec<Name>>,
     /// The new networks.
     pub allowed_cidrs: Option<Vec<Cidr>>,
+    /// Whether secrets can be shown again from now on. Those that were sealed are destroyed when they no longer can.
+    pub secret_display: Option<SecretDisplay>,
+    /// How to use its tokens; empty for none.
+    pub usage_instructions: Option<String>,
     /// What the change is based on; empty for anything.
     pub etag: String,
 }
@@ -117,9 +127,18 @@ impl Command for CreateLibrary {
             max_lifetime: self.max_lifetime.clone(),
             contact_apis: self.contact_apis.clone(),
             allowed_cidrs: self.allowed_cidrs.clone(),
+            secret_display: self.secret_display,
+            has_usage: !self.usage_instructions.is_empty(),
             create_time: now,
         };
         check_policy(&library, now)?;
+        let (once, display) = (SecretDisplay::Once, self.secret_display);
+        plan.changes
+            .extend(authority.reveal_change(library.uid, once, display, now)?);
+        if library.has_usage {
+            plan.changes
+                .push(usage::change(library.uid, &self.usage_instructions));
+        }
         plan.create(library)?;
         Ok(plan)
     }
@@ -186,11 +205,28 @@ impl Command for UpdateLibrary {
                 .allowed_cidrs
                 .clone()
                 .unwrap_or_else(|| old.allowed_cidrs.clone()),
+            secret_display: self.secret_display.unwrap_or(old.secret_display),
+            has_usage: self
+                .usage_instructions
+                .as_ref()
+                .map_or(old.has_usage, |text| !text.is_empty()),
             create_time: old.create_time,
         };
         check_policy(&library, now)?;
         let mut plan = Plan::new(&self.library, old.uid);
         plan.event.fields = changed_fields(old, &library);
+        let key =
+            authority.reveal_change(old.uid, old.secret_display, library.secret_display, now)?;
+        plan.changes.extend(key);
+        if let Some(text) = &self.usage_instructions
+            && *text != authority.instructions(old.uid).await?
+        {
+            plan.event.fields.push("usage_instructions".to_owned());
+            plan.changes.push(usage::change(old.uid, text));
+            if *old == library {
+                plan.touch(&before);
+            }
+        }
         plan.replace(&before, library)?;
         Ok(plan)
     }
@@ -222,6 +258,11 @@ impl Command for DeleteLibrary {
         let mut plan = Plan::new(&self.library, authority.system_uid()?);
         // By which its log and its tokens are still found.
         plan.event.comment = format!("uid {}", before.value.uid);
+        let left = [
+            keyspace::usage(before.value.uid),
+            keyspace::reveal_key(before.value.uid),
+        ];
+        plan.changes.extend(left.map(Change::Delete));
         plan.delete(&before);
         Ok(plan)
     }
@@ -270,5 +311,9 @@ fn changed_fields(before: &Library, after: &Library) -> Vec<String> {
         ("max_lifetime", before.max_lifetime != after.max_lifetime),
         ("contact_apis", before.contact_apis != after.contact_apis),
         ("allowed_cidrs", before.allowed_cidrs != after.allowed_cidrs),
+        (
+            "secret_display",
+            before.secret_display != after.secret_display,
+        ),
     ])
 }

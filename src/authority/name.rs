@@ -12,6 +12,8 @@ pub const MAX_NAME_BYTES: usize = 63;
 pub const MAX_DISPLAY_NAME_BYTES: usize = 128;
 /// Longest description, reason or comment, bytes.
 pub const MAX_DESCRIPTION_BYTES: usize = 1024;
+/// Longest instructions of a library, bytes: they are kept apart from its record.
+pub const MAX_USAGE_BYTES: usize = 2 * 1024;
 /// Longest email address, bytes (RFC 5321, section 4.5.3.1.3, less its angle brackets).
 pub const MAX_EMAIL_BYTES: usize = 254;
 

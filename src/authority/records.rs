@@ -7,7 +7,7 @@ use prost::Message;
 
 use super::audit::AuditEvent;
 use super::cidr::Cidr;
-use super::directory::{Assignment, Library, Uid, User, UserKind, UserType};
+use super::directory::{Assignment, Library, SecretDisplay, Uid, User, UserKind, UserType};
 use super::keyspace::{self, Stored};
 use super::moment::{Lifetime, Moment};
 use super::name::Name;
@@ -33,6 +33,8 @@ impl Stored for Library {
             max_lifetime,
             contact_apis,
             allowed_cidrs,
+            secret_display,
+            has_usage,
             create_time,
         } = self;
         store::LibraryRecord {
@@ -47,6 +49,8 @@ impl Stored for Library {
             contact_apis: names_to(contact_apis),
             allowed_cidrs: cidrs_to(allowed_cidrs),
             create_time: create_time.0,
+            revealable: *secret_display == SecretDisplay::Revealable,
+            has_usage: *has_usage,
         }
         .encode_to_vec()
     }
@@ -65,6 +69,12 @@ impl Stored for Library {
             max_lifetime: Lifetime::parse(&r.max_lifetime).ok()?,
             contact_apis: names_from(&r.contact_apis)?,
             allowed_cidrs: cidrs_from(&r.allowed_cidrs)?,
+            secret_display: if r.revealable {
+                SecretDisplay::Revealable
+            } else {
+                SecretDisplay::Once
+            },
+            has_usage: r.has_usage,
             create_time: Moment(r.create_time),
         })
     }

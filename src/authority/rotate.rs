@@ -8,6 +8,7 @@ use super::change::{begin, refuse_superseded};
 use super::error::{Error, Reason};
 use super::moment::{Lifetime, Moment, Until};
 use super::policy::{expiry, leaves_room, longer_than_suggested, tokens_allowed};
+use super::reveal;
 use super::secret::{Secret, TokenId};
 use super::token::{Succession, Token};
 use super::transaction::{Command, Plan};
@@ -42,10 +43,13 @@ impl Command for RotateToken {
         refuse_superseded(&old)?;
         demand_active(&old, now)?;
 
+        let reveal_key = authority.reveal_key(&old.library).await?;
+        let secret = Secret::mint()?;
+
         // What was made for 90 days is good for 90 days again.
         let life = old.expire_time.0.saturating_sub(old.create_time.0);
         let same = Moment(now.0.saturating_add(life)).min(Moment::MAX);
-        let (expire_time, clamped, warning) =
+        let (expire_time, clamped, warning, sealed_secret) =
             authority.with_owner(&old, &mut plan, |library, user, _| {
                 tokens_allowed(library)?;
                 if user.disabled {
@@ -56,12 +60,12 @@ impl Command for RotateToken {
                 }
                 let (end, clamped) = expiry(self.until.as_ref(), same, library, now)?;
                 let warning = longer_than_suggested(library, now, end);
-                Ok::<_, Error>((end, clamped, warning))
+                let sealed = reveal::sealed(reveal_key.as_ref(), library, &secret)?;
+                Ok::<_, Error>((end, clamped, warning, sealed))
             })??;
         plan.clamped = clamped;
         plan.warnings.extend(warning);
 
-        let secret = Secret::mint()?;
         let new = Token {
             id: secret.id,
             issued_by: by.on_behalf_of(),
@@ -70,6 +74,7 @@ impl Command for RotateToken {
             expire_time,
             rotated_from: Some(old.id),
             tag: authority.keys.tag(&secret),
+            sealed_secret,
             ..old.clone()
         };
         let overlap = self

@@ -14,6 +14,7 @@ mod lists;
 mod own_tokens;
 mod races;
 mod requests;
+mod revealing;
 mod rights;
 mod rotation;
 pub(super) mod samples;

@@ -47,6 +47,8 @@ pub struct Token {
     pub grant: Grant,
     /// What its secret must prove.
     pub tag: Tag,
+    /// Its secret, sealed, if its library shows secrets again; else empty.
+    pub sealed_secret: Vec<u8>,
 }
 
 /// What a token is for.

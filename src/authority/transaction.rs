@@ -74,6 +74,8 @@ pub struct Plan<T> {
     pub warnings: Vec<String>,
     /// Whether an expiry was held back.
     pub clamped: bool,
+    /// Whether the event is written even if nothing changes.
+    pub leaves_event: bool,
 }
 
 /// What a command did.
@@ -119,7 +121,9 @@ impl Authority {
                 .cloned()
                 .map(Precondition::Absent)
                 .collect();
-            let changes = planned.as_ref().is_ok_and(|plan| !plan.changes.is_empty());
+            let changes = planned
+                .as_ref()
+                .is_ok_and(|plan| !plan.changes.is_empty() || plan.leaves_event);
             if let (Some(request), Some(keys), true) =
                 (&call.request, &keys, conflicted || !changes)
             {
@@ -160,7 +164,7 @@ impl Authority {
         let mut changes = std::mem::take(&mut plan.changes);
         let unchanged_at = changes.is_empty().then_some(plan.unchanged_at);
         // A call that finds all as it should be leaves no event, but its repeat must be known.
-        if unchanged_at.is_none() {
+        if unchanged_at.is_none() || plan.leaves_event {
             let event = AuditEvent {
                 key: self.audit_key(plan.logged_in, now.time)?,
                 time: now.time,
@@ -245,6 +249,7 @@ impl<T> Plan<T> {
             secret: None,
             warnings: Vec::new(),
             clamped: false,
+            leaves_event: false,
         }
     }
 

@@ -227,6 +227,9 @@ fn hint(status: &Status) -> Option<&'static str> {
         ErrorReason::LifetimeAtMaximum => {
             "`library update --max-lifetime` moves the limit for new expiries"
         }
+        ErrorReason::NotRevealable => {
+            "`token rotate` makes a new secret; `library update --secret-display revealable` keeps those made from then on"
+        }
         ErrorReason::InUse => "take away what still depends on it first; see the message",
         ErrorReason::OwnerDisabled => {
             "`update --state active` switches a user or a library on again"

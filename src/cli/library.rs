@@ -6,7 +6,7 @@ use super::call::{BasedOn, Limit, Repeat};
 use super::connect::Session;
 use super::failure::Failure;
 use super::output::Output;
-use super::words::cleared;
+use super::words::{cleared, number};
 use crate::proto::v1;
 
 /// What can be done with libraries.
@@ -119,6 +119,15 @@ struct Policy {
     /// Client addresses that its tokens may be used from, such as 10.0.0.0/8; may be repeated
     #[arg(long, value_name = "CIDR")]
     allowed_cidr: Vec<String>,
+    /// Whether secrets can be shown again; switching back to once destroys those that were kept
+    #[arg(long, value_enum)]
+    secret_display: Option<v1::SecretDisplay>,
+    #[arg(
+        long,
+        value_name = "TEXT",
+        help = "How to use its tokens; {token_id}, {user}, {library} and {expire_time} stand for the token's own"
+    )]
+    usage_instructions: Option<String>,
 }
 
 /// What can be emptied.
@@ -128,6 +137,7 @@ enum Field {
     TenantId,
     ContactApis,
     AllowedCidrs,
+    UsageInstructions,
 }
 
 // === impl Verb ===
@@ -180,6 +190,8 @@ impl Create {
             max_lifetime: self.policy.max_lifetime.unwrap_or_default(),
             contact_apis: self.policy.contact_api,
             allowed_cidrs: self.policy.allowed_cidr,
+            secret_display: number(self.policy.secret_display),
+            usage_instructions: self.policy.usage_instructions.unwrap_or_default(),
             request_id: self.repeat.request_id(),
         }
     }
@@ -236,6 +248,8 @@ impl Update {
             max_lifetime: self.policy.max_lifetime,
             contact_apis: self.policy.contact_api,
             allowed_cidrs: self.policy.allowed_cidr,
+            secret_display: self.policy.secret_display.map(Into::into),
+            usage_instructions: self.policy.usage_instructions,
             clear: cleared(&self.clear),
             etag: self.based_on.etag(),
             request_id: self.repeat.request_id(),

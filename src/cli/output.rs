@@ -64,36 +64,66 @@ answers! {
     CreateUserTypeResponse GetUserTypeResponse ListUserTypesResponse UpdateUserTypeResponse DeleteUserTypeResponse
     CreateUserResponse GetUserResponse ListUsersResponse UpdateUserResponse DeleteUserResponse
     CreateTokenResponse GetTokenResponse ListTokensResponse UpdateTokenResponse ExtendTokenResponse RotateTokenResponse
-    SuspendTokenResponse ResumeTokenResponse RevokeTokenResponse RevokeTokensResponse
+    SuspendTokenResponse ResumeTokenResponse RevokeTokenResponse RevokeTokensResponse RevealTokenResponse
     ListAuditEventsResponse VerifyResponse
 }
 
-/// An answer with the secret of a new token.
+/// An answer with a token's secret.
 pub(super) trait WithSecret: Answer {
     fn token(&self) -> Option<&v1::Token>;
     fn secret(&self) -> &str;
-    fn warnings(&self) -> &[String];
+
+    fn warnings(&self) -> &[String] {
+        &[]
+    }
+
+    /// How to use the token.
+    fn usage(&self) -> Option<&str> {
+        None
+    }
 }
 
-macro_rules! secrets {
-    ($($response:ident)*) => {
-        $(impl WithSecret for v1::$response {
-            fn token(&self) -> Option<&v1::Token> {
-                self.token.as_ref()
-            }
+impl WithSecret for v1::CreateTokenResponse {
+    fn token(&self) -> Option<&v1::Token> {
+        self.token.as_ref()
+    }
 
-            fn secret(&self) -> &str {
-                &self.secret
-            }
+    fn secret(&self) -> &str {
+        &self.secret
+    }
 
-            fn warnings(&self) -> &[String] {
-                &self.warnings
-            }
-        })*
-    };
+    fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    fn usage(&self) -> Option<&str> {
+        Some(&self.usage)
+    }
 }
 
-secrets! { CreateTokenResponse RotateTokenResponse }
+impl WithSecret for v1::RotateTokenResponse {
+    fn token(&self) -> Option<&v1::Token> {
+        self.token.as_ref()
+    }
+
+    fn secret(&self) -> &str {
+        &self.secret
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+}
+
+impl WithSecret for v1::RevealTokenResponse {
+    fn token(&self) -> Option<&v1::Token> {
+        self.token.as_ref()
+    }
+
+    fn secret(&self) -> &str {
+        &self.secret
+    }
+}
 
 // === impl Output ===
 
@@ -163,6 +193,7 @@ impl<'a> Output<'a> {
             self.aside(&self.record(token));
         }
         self.warnings(response.warnings());
+        self.usage(response.usage().unwrap_or_default());
         Ok(())
     }
 
@@ -173,6 +204,13 @@ impl<'a> Output<'a> {
         }
         for warning in warnings {
             self.note("warning", warning);
+        }
+    }
+
+    /// Tells how to use a token. In JSON it stands in the answer.
+    pub(super) fn usage(&mut self, usage: &str) {
+        if self.format != Format::Json && !usage.is_empty() {
+            self.note("usage", usage);
         }
     }
 

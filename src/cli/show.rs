@@ -29,6 +29,11 @@ impl Shown for v1::Library {
             ("max-lifetime", self.max_lifetime.clone()),
             ("contact-api", self.contact_apis.join(", ")),
             ("allowed-cidr", self.allowed_cidrs.join(", ")),
+            (
+                "secret-display",
+                v1::SecretDisplay::word(self.secret_display),
+            ),
+            ("usage-instructions", self.usage_instructions.clone()),
             ("created", time(self.create_time.as_ref())),
             ("uid", self.uid.clone()),
             ("etag", self.etag.clone()),

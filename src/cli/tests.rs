@@ -148,6 +148,7 @@ scripted! { TokenAdmin {
     list_tokens ListTokensRequest ListTokensResponse
     rotate_token RotateTokenRequest RotateTokenResponse
     revoke_tokens RevokeTokensRequest RevokeTokensResponse
+    reveal_token RevealTokenRequest RevealTokenResponse
     update_token UpdateTokenRequest UpdateTokenResponse
     extend_token ExtendTokenRequest ExtendTokenResponse
     suspend_token SuspendTokenRequest SuspendTokenResponse

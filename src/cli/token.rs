@@ -43,6 +43,8 @@ pub enum Verb {
     #[command(after_help = "Example:\n  \
         token-authority token revoke 4fXk0aZr1LTRhRcbSHkz6E --reason compromised --comment 'seen in a public log'")]
     Revoke(Revoke),
+    /// Show a token's secret again, where the library keeps secrets; it goes to standard output, all else to standard error
+    Reveal(Reveal),
     /// End all the tokens of a user or a library for good, at once, however many
     #[command(
         after_help = "Examples: log a person out everywhere, and end what was made before a break-in was noticed\n  \
@@ -151,6 +153,15 @@ pub struct Resume {
     repeat: Repeat,
 }
 
+/// `token reveal`.
+#[derive(Debug, Args)]
+pub struct Reveal {
+    /// The token's public id
+    token_id: String,
+    #[command(flatten)]
+    repeat: Repeat,
+}
+
 /// `token rotate`.
 #[derive(Debug, Args)]
 pub struct Rotate {
@@ -197,6 +208,11 @@ impl Verb {
                 let send = async |request| session.token_admin().get_token(request).await;
                 let response = session.ask(get.request(), send).await?;
                 output.one(&response, response.token.as_ref())?;
+                output.usage(&response.usage);
+            }
+            Self::Reveal(reveal) => {
+                let send = async |request| session.token_admin().reveal_token(request).await;
+                deliver(session, reveal.request(), send, output).await?;
             }
             Self::List(list) => list.run(session, output).await?,
             Self::Update(update) => {
@@ -329,6 +345,17 @@ impl Resume {
         v1::ResumeTokenRequest {
             token_id: self.token_id,
             etag: self.based_on.etag(),
+            request_id: self.repeat.request_id(),
+        }
+    }
+}
+
+// === impl Reveal ===
+
+impl Reveal {
+    fn request(self) -> v1::RevealTokenRequest {
+        v1::RevealTokenRequest {
+            token_id: self.token_id,
             request_id: self.repeat.request_id(),
         }
     }

@@ -30,6 +30,7 @@ read! {
     AccessRight "ACCESS_RIGHT_";
     LibraryState "LIBRARY_STATE_";
     RevocationReason "REVOCATION_REASON_";
+    SecretDisplay "SECRET_DISPLAY_";
     TokenKind "TOKEN_KIND_";
     TokenState "TOKEN_STATE_";
     UserKind "USER_KIND_";
@@ -77,6 +78,10 @@ typed! {
         OwnerLeft "owner-left" "The person or system that used it has left",
         Other "other" "Anything else: see --comment",
     }
+    SecretDisplay {
+        Once "once" "When the token is made, and never again",
+        Revealable "revealable" "As often as its user or an administrator asks; they are kept, sealed",
+    }
     UserKind {
         Standard "standard" "A person who can log in",
         ApiOnly "api-only" "A system: administrators manage its tokens",
@@ -118,6 +123,7 @@ mod tests {
         check::<v1::AccessRight>();
         check::<v1::LibraryState>();
         check::<v1::RevocationReason>();
+        check::<v1::SecretDisplay>();
         check::<v1::UserKind>();
         check::<v1::UserState>();
     }

@@ -11,6 +11,7 @@ use crate::authority::error::{Error, Reason};
 use crate::authority::keyspace::Versioned;
 use crate::authority::list::LibraryRef;
 use crate::authority::moment::Now;
+use crate::authority::reveal::RevealToken;
 use crate::authority::token::Token;
 use crate::authority::transaction::{Call, Command, Done};
 use crate::authority::{Authority, Caller};
@@ -51,6 +52,24 @@ impl Admin {
             .map(|token| self.show(&token, now))
             .transpose()?;
         Ok((token, done))
+    }
+
+    /// Performs a command, and says how to use the token that it made.
+    async fn performed<C>(
+        &self,
+        call: &Call,
+        command: &C,
+    ) -> Result<(Option<v1::Token>, String, Done<Token>), Error>
+    where
+        C: Command<Answer = Token>,
+    {
+        let now = now(&self.clock);
+        let mut done = self.authority.perform(call, command, now).await?;
+        let Some(token) = done.answer.take() else {
+            return Ok((None, String::new(), done));
+        };
+        let usage = self.authority.usage(&token.value).await?;
+        Ok((Some(self.show(&token, now)?), usage, done))
     }
 
     /// Revokes tokens, each for itself and several at a time, so that the store can write them together. The revision is that
@@ -126,9 +145,10 @@ impl TokenAdmin for Admin {
                 caller.reach(&m.library)
             })?;
         let command = convert::create_token(message, library)?;
-        let (token, done) = self.perform(&call, &command, now(&self.clock)).await?;
+        let (token, usage, done) = self.performed(&call, &command).await?;
         Ok(Response::new(v1::CreateTokenResponse {
             token,
+            usage,
             secret: secret_of(&done),
             warnings: done.warnings,
         }))
@@ -143,6 +163,7 @@ impl TokenAdmin for Admin {
         let id = convert::token_id(&message.token_id)?;
         let token = self.authority.get_token(&caller, id, now.time).await?;
         Ok(Response::new(v1::GetTokenResponse {
+            usage: self.authority.usage(&token.value).await?,
             token: Some(self.show(&token, now)?),
         }))
     }
@@ -244,6 +265,20 @@ impl TokenAdmin for Admin {
         let (token, done) = self.perform(&call, &command, now(&self.clock)).await?;
         let revision = self.authority.revision_text(done.revision);
         Ok(Response::new(v1::RevokeTokenResponse { token, revision }))
+    }
+
+    async fn reveal_token(
+        &self,
+        request: Request<v1::RevealTokenRequest>,
+    ) -> Result<Response<v1::RevealTokenResponse>, Status> {
+        let (call, message) = asked_to_change_one(request)?;
+        let id = convert::token_id(&message.token_id)?;
+        let command = RevealToken { id };
+        let (token, done) = self.perform(&call, &command, now(&self.clock)).await?;
+        Ok(Response::new(v1::RevealTokenResponse {
+            token,
+            secret: secret_of(&done),
+        }))
     }
 
     async fn revoke_tokens(

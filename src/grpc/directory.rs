@@ -54,11 +54,18 @@ impl DirectoryApi {
             .map(drop)
     }
 
-    fn library(&self, library: Versioned<Library>) -> v1::Library {
+    fn library(&self, library: Versioned<Library>, usage: String) -> v1::Library {
         convert::library(
             library.value,
             self.authority.revision_text(library.revision),
+            usage,
         )
+    }
+
+    /// With its instructions.
+    async fn whole_library(&self, library: Versioned<Library>) -> Result<v1::Library, Error> {
+        let usage = self.authority.instructions(library.value.uid).await?;
+        Ok(self.library(library, usage))
     }
 
     fn user_type(&self, user_type: Versioned<UserType>, library: &Name) -> v1::UserType {
@@ -91,7 +98,7 @@ impl Directory for DirectoryApi {
         let command = convert::create_library(message)?;
         let library = self.perform(&call, &command).await?;
         Ok(Response::new(v1::CreateLibraryResponse {
-            library: Some(self.library(library)),
+            library: Some(self.whole_library(library).await?),
         }))
     }
 
@@ -104,7 +111,7 @@ impl Directory for DirectoryApi {
             .authority
             .get_library(&caller.reach(&message.library)?)?;
         Ok(Response::new(v1::GetLibraryResponse {
-            library: Some(self.library(library)),
+            library: Some(self.whole_library(library).await?),
         }))
     }
 
@@ -121,7 +128,7 @@ impl Directory for DirectoryApi {
         let libraries = page
             .items
             .into_iter()
-            .map(|library| self.library(library))
+            .map(|library| self.library(library, String::new()))
             .collect();
         Ok(Response::new(v1::ListLibrariesResponse {
             libraries,
@@ -143,7 +150,7 @@ impl Directory for DirectoryApi {
         let command = convert::update_library(message, library)?;
         let library = self.perform(&call, &command).await?;
         Ok(Response::new(v1::UpdateLibraryResponse {
-            library: Some(self.library(library)),
+            library: Some(self.whole_library(library).await?),
         }))
     }
 

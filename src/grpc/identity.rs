@@ -76,6 +76,10 @@ pub const RULES: &[(&str, Rule)] = &[
         Rule::Demand(Reserved::TokensSelf),
     ),
     (
+        "/tokenauthority.v1.TokenAdmin/RevealToken",
+        Rule::Demand(Reserved::TokensSelf),
+    ),
+    (
         "/tokenauthority.v1.TokenAdmin/RevokeTokens",
         Rule::Demand(Reserved::TokensSelf),
     ),

@@ -158,6 +158,7 @@ fn code_and_reason(reason: Reason) -> (Code, ErrorReason) {
         Reason::TokensNotEnabled => (Code::FailedPrecondition, ErrorReason::TokensNotEnabled),
         Reason::TokenState => (Code::FailedPrecondition, ErrorReason::TokenState),
         Reason::LifetimeAtMaximum => (Code::FailedPrecondition, ErrorReason::LifetimeAtMaximum),
+        Reason::NotRevealable => (Code::FailedPrecondition, ErrorReason::NotRevealable),
         Reason::InUse => (Code::FailedPrecondition, ErrorReason::InUse),
         Reason::OwnerDisabled => (Code::FailedPrecondition, ErrorReason::OwnerDisabled),
         Reason::LimitExceeded => (Code::ResourceExhausted, ErrorReason::LimitExceeded),

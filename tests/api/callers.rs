@@ -3,16 +3,14 @@
 use std::time::Duration;
 
 use token_authority::proto::v1::{
-    AccessRight, CreateTokenRequest, CreateUserRequest, ErrorReason, RevokeTokenRequest,
-    SuspendTokenRequest, UpdateLibraryRequest, UserKind,
+    AccessRight, CreateTokenRequest, ErrorReason, RevokeTokenRequest, SuspendTokenRequest, UserKind,
 };
 
 use crate::refusal::{reason_of, told};
 use crate::schema::{self, bytes, path, short};
 use crate::wire::Wire;
 use crate::world::{
-    ACME, ADMIN, DIRECTORY_ADMIN, Member, RIVAL, SELF, VERIFY, World, asking, assignments, pass,
-    texts,
+    ACME, ADMIN, DIRECTORY_ADMIN, Member, RIVAL, SELF, VERIFY, World, asking, pass, texts,
 };
 
 /// Who calls.
@@ -116,6 +114,7 @@ fn rows() -> Vec<Row> {
             ],
             ..own(row("TokenAdmin/RotateToken", TOKENS))
         },
+        finds(unseen("TokenAdmin/RevealToken"), ErrorReason::NotRevealable),
         own(row("TokenAdmin/RevokeTokens", TOKENS)),
         row("TokenAdmin/ListAuditEvents", TOKENS),
         row("Directory/CreateLibrary", &[Who::Operator]),
@@ -258,8 +257,8 @@ async fn callers(world: &World) -> Vec<(Who, Option<String>)> {
     let (_, oneself) = world.token(of_subject).await;
     let other = world.member(ACME, "other", &[SELF]).await;
     let portal = world.member(ACME, "portal", &["tokens:act-as"]).await;
-    let system = of_kind(world, UserKind::ApiOnly).await;
-    let contact = of_kind(world, UserKind::Contact).await;
+    let system = world.of_kind(UserKind::ApiOnly).await;
+    let contact = world.of_kind(UserKind::Contact).await;
     let rival = world.member(RIVAL, "tokens", &[ADMIN]).await;
     let rival_directory = world.member(RIVAL, "directory", &[DIRECTORY_ADMIN]).await;
     let suspended = world.member(ACME, "suspended", &powerful).await;
@@ -321,38 +320,4 @@ async fn callers(world: &World) -> Vec<(Who, Option<String>)> {
         (Who::Revoked, secret(revoked)),
         (Who::NotYetValid, Some(early)),
     ]
-}
-
-/// The token of a user of this kind that may manage its own tokens, as far as its user type goes.
-async fn of_kind(world: &World, kind: UserKind) -> String {
-    let name = format!("{kind:?}").to_lowercase();
-    let library = UpdateLibraryRequest {
-        library: ACME.into(),
-        contact_apis: texts(&["token-authority"]),
-        ..Default::default()
-    };
-    let mut directory = world.operator.directory.clone();
-    directory
-        .update_library(library)
-        .await
-        .expect("the APIs of contacts");
-    world.user_type(ACME, &name, &[SELF]).await;
-    let user = CreateUserRequest {
-        library: ACME.into(),
-        user: name.clone(),
-        kind: kind.into(),
-        assignments: assignments(&[&name]),
-        data_owner: if kind == UserKind::Contact {
-            "customer-7".into()
-        } else {
-            String::new()
-        },
-        ..Default::default()
-    };
-    directory.create_user(user).await.expect("a user");
-    let request = CreateTokenRequest {
-        permissions: texts(&[SELF]),
-        ..asking(ACME, &name)
-    };
-    world.token(request).await.1
 }

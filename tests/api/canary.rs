@@ -25,7 +25,8 @@ use crate::world::{ACME, ADMIN, DIRECTORY_ADMIN, RIVAL, World, asking};
 const LOOKALIKE: &str =
     "tka_CANARYcanaryCANARYcana_CANARYcanaryCANARYcanaryCANARYcanaryCANARYcanary01234";
 /// What people type for people, and find again where they typed it.
-const FREE: [&str; 7] = [
+const FREE: [&str; 8] = [
+    "usage_instructions",
     "comment",
     "data_owner",
     "description",

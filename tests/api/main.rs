@@ -28,6 +28,7 @@ mod open;
 mod pages;
 mod reasons;
 mod refusal;
+mod revealing;
 mod schema;
 mod search;
 mod story;

@@ -7,10 +7,10 @@ use std::io::Write as _;
 use prost::Message as _;
 use rustix::fs::{CWD, FileType, Mode};
 use token_authority::proto::v1::{
-    CreateTokenRequest, CreateUserRequest, CreateUserTypeRequest, DeleteUserTypeRequest,
-    ErrorReason, ExtendTokenRequest, GetTokenRequest, ListAuditEventsRequest, ResumeTokenRequest,
-    RevokeTokenRequest, UpdateLibraryRequest, UpdateTokenRequest, UpdateUserRequest, UserKind,
-    UserState, Verdict, VerifyBatchRequest, VerifyRequest,
+    CreateTokenRequest, CreateUserTypeRequest, DeleteUserTypeRequest, ErrorReason,
+    ExtendTokenRequest, GetTokenRequest, ListAuditEventsRequest, ResumeTokenRequest,
+    RevealTokenRequest, RevokeTokenRequest, UpdateLibraryRequest, UpdateTokenRequest,
+    UpdateUserRequest, UserKind, UserState, Verdict, VerifyBatchRequest, VerifyRequest,
 };
 use tonic::Status;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -20,7 +20,7 @@ use crate::harness::Server;
 use crate::host::Host;
 use crate::refusal::{assert_refused, every_reason, reason_of};
 use crate::wire::Wire;
-use crate::world::{ACME, DIRECTORY_ADMIN, SELF, World, asking, assignments, presenting, texts};
+use crate::world::{ACME, DIRECTORY_ADMIN, World, asking, presenting, texts};
 
 /// What no sound server answers on demand: a fault of its own. The layer's tests provoke it with a handler that panics.
 const ELSEWHERE: [ErrorReason; 1] = [ErrorReason::Internal];
@@ -80,25 +80,11 @@ async fn of_credentials(world: &World) -> Vec<Status> {
         .clone()
         .create_user_type(conveyed)
         .await;
-    world.user_type(ACME, "till", &[SELF]).await;
-    let till = CreateUserRequest {
-        library: ACME.into(),
-        user: "till".into(),
-        kind: UserKind::ApiOnly.into(),
-        assignments: assignments(&["till"]),
-        ..Default::default()
-    };
-    let mut directory = world.operator.directory.clone();
-    directory.create_user(till).await.unwrap();
-    let own = CreateTokenRequest {
-        permissions: texts(&[SELF]),
-        ..asking(ACME, "till")
-    };
-    let (_, till) = world.token(own).await;
+    let till = world.of_kind(UserKind::ApiOnly).await;
     let mut till = world.server.clients(&till).admin;
     vec![
         assert_refused(
-            till.create_token(asking(ACME, "till")).await,
+            till.create_token(asking(ACME, "apionly")).await,
             ErrorReason::SelfServiceDenied,
         ),
         expect(call(wire()).await, ErrorReason::CredentialMissing),
@@ -208,6 +194,13 @@ async fn of_states(world: &World) -> Vec<Status> {
     };
     let answer = admin.extend_token(extend).await;
     refused.push(assert_refused(answer, ErrorReason::LifetimeAtMaximum));
+
+    let reveal = RevealTokenRequest {
+        token_id: token_id(),
+        ..Default::default()
+    };
+    let answer = admin.reveal_token(reveal).await;
+    refused.push(assert_refused(answer, ErrorReason::NotRevealable));
 
     let revoke = RevokeTokenRequest {
         token_id: token_id(),

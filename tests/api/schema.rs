@@ -5,7 +5,7 @@ use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor};
 use token_authority::proto::FILE_DESCRIPTOR_SET;
 
 /// A sound request for every method, as JSON. `$TOKEN` is a token's id, `$SECRET` its secret, `$NEW` a name that is not taken.
-const SOUND: [(&str, &str); 28] = [
+const SOUND: [(&str, &str); 29] = [
     ("Directory/CreateLibrary", r#"{"library": "$NEW"}"#),
     ("Directory/GetLibrary", r#"{"library": "acme"}"#),
     ("Directory/ListLibraries", "{}"),
@@ -72,6 +72,7 @@ const SOUND: [(&str, &str); 28] = [
         r#"{"tokenId": "$TOKEN", "overlap": "1h"}"#,
     ),
     ("TokenAdmin/RevokeToken", r#"{"tokenId": "$REVOCABLE"}"#),
+    ("TokenAdmin/RevealToken", r#"{"tokenId": "$TOKEN"}"#),
     (
         "TokenAdmin/RevokeTokens",
         r#"{"all": {"library": "acme", "user": "subject", "createdBefore": "2020-01-01T00:00:00Z"}}"#,

@@ -7,7 +7,8 @@ use prost_types::Timestamp;
 use tempfile::TempDir;
 use token_authority::proto::v1::{
     Assignment, CreateLibraryRequest, CreateTokenRequest, CreateTokenResponse, CreateUserRequest,
-    CreateUserTypeRequest, Library, Token, User, UserType, Verdict, VerifyRequest, VerifyResponse,
+    CreateUserTypeRequest, Library, Token, UpdateLibraryRequest, User, UserKind, UserType, Verdict,
+    VerifyRequest, VerifyResponse,
 };
 
 use crate::harness::{Clients, Server};
@@ -157,6 +158,40 @@ impl World {
             clients: self.server.clients(&secret),
             secret,
         }
+    }
+
+    /// The token of a user of this kind that may manage its own tokens, as far as its user type goes.
+    pub(crate) async fn of_kind(&self, kind: UserKind) -> String {
+        let name = format!("{kind:?}").to_lowercase();
+        let library = UpdateLibraryRequest {
+            library: ACME.into(),
+            contact_apis: texts(&["token-authority"]),
+            ..Default::default()
+        };
+        let mut directory = self.operator.directory.clone();
+        directory
+            .update_library(library)
+            .await
+            .expect("the APIs of contacts");
+        self.user_type(ACME, &name, &[SELF]).await;
+        let user = CreateUserRequest {
+            library: ACME.into(),
+            user: name.clone(),
+            kind: kind.into(),
+            assignments: assignments(&[&name]),
+            data_owner: if kind == UserKind::Contact {
+                "customer-7".into()
+            } else {
+                String::new()
+            },
+            ..Default::default()
+        };
+        directory.create_user(user).await.expect("a user");
+        let request = CreateTokenRequest {
+            permissions: texts(&[SELF]),
+            ..asking(ACME, &name)
+        };
+        self.token(request).await.1
     }
 
     /// What the operator is told of a token, for a demand.

@@ -40,6 +40,7 @@ impl Stored for Token {
             succession,
             grant,
             tag,
+            sealed_secret,
         } = self;
         store::TokenRecord {
             kind: match kind {
@@ -76,6 +77,7 @@ impl Stored for Token {
             grant: Some(grant_to(grant)),
             tag: tag.bytes.to_vec(),
             key_version: tag.key_version,
+            sealed_secret: sealed_secret.clone(),
         }
         .encode_to_vec()
     }
@@ -130,6 +132,7 @@ impl Stored for Token {
                 bytes: r.tag.as_slice().try_into().ok()?,
                 key_version: r.key_version,
             },
+            sealed_secret: r.sealed_secret,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Commands with everything as usual.
 
 use super::samples::{assignments, granted, lifetime, name};
-use crate::authority::directory::UserKind;
+use crate::authority::directory::{SecretDisplay, UserKind};
 use crate::authority::issue::CreateToken;
 use crate::authority::libraries::{CreateLibrary, UpdateLibrary};
 use crate::authority::permission::PermissionSet;
@@ -19,6 +19,8 @@ pub(super) fn create_library(of: &str) -> CreateLibrary {
         max_lifetime: lifetime("24mo"),
         contact_apis: Vec::new(),
         allowed_cidrs: Vec::new(),
+        secret_display: SecretDisplay::Once,
+        usage_instructions: String::new(),
     }
 }
 
@@ -34,6 +36,8 @@ pub(super) fn update_library(of: &str) -> UpdateLibrary {
         max_lifetime: None,
         contact_apis: None,
         allowed_cidrs: None,
+        secret_display: None,
+        usage_instructions: None,
         etag: String::new(),
     }
 }

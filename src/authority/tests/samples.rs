@@ -1,7 +1,9 @@
 //! Small builders of what the domain is made of.
 
 use crate::authority::cidr::{Address, Cidr};
-use crate::authority::directory::{Assignment, Library, Uid, User, UserKind, UserType};
+use crate::authority::directory::{
+    Assignment, Library, SecretDisplay, Uid, User, UserKind, UserType,
+};
 use crate::authority::keys::Tag;
 use crate::authority::list::LibraryRef;
 use crate::authority::moment::{Lifetime, Moment};
@@ -89,6 +91,8 @@ pub(in crate::authority) fn library(of: &str, uid: u8) -> Library {
         max_lifetime: lifetime("24mo"),
         contact_apis: Vec::new(),
         allowed_cidrs: Vec::new(),
+        secret_display: SecretDisplay::Once,
+        has_usage: false,
         create_time: Moment(0),
     }
 }
@@ -146,5 +150,6 @@ pub(in crate::authority) fn token(
             bytes: [id; 32],
             key_version: 1,
         },
+        sealed_secret: Vec::new(),
     }
 }

@@ -28,6 +28,7 @@ fn created() -> v1::CreateTokenResponse {
         token: Some(token()),
         secret: SECRET.to_owned(),
         warnings,
+        usage: String::new(),
     }
 }
 
@@ -109,6 +110,7 @@ async fn a_reader_that_has_gone_is_no_error_elsewhere() {
     let authority = Authority::default()
         .then(v1::GetTokenResponse {
             token: Some(token()),
+            usage: String::new(),
         })
         .then(refused);
     let shell = Shell {
@@ -267,7 +269,10 @@ async fn an_ended_token_says_when_and_by_whom() {
         revocation: Some(revocation),
         ..token()
     };
-    let authority = Authority::default().then(v1::GetTokenResponse { token: Some(token) });
+    let authority = Authority::default().then(v1::GetTokenResponse {
+        token: Some(token),
+        usage: String::new(),
+    });
     let ended = Shell::new(authority.serve().await)
         .run(&["token", "get", "id"])
         .await;

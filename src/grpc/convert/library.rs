@@ -3,11 +3,11 @@
 use super::{
     Clear, apis, cidrs, display_name, known, name, required_name, short, texts, timestamp,
 };
-use crate::authority::directory::Library;
+use crate::authority::directory::{Library, SecretDisplay};
 use crate::authority::error::{Error, Faults};
 use crate::authority::libraries::{CreateLibrary, DeleteLibrary, UpdateLibrary};
 use crate::authority::moment::Lifetime;
-use crate::authority::name::Name;
+use crate::authority::name::{self as names, MAX_USAGE_BYTES, Name};
 use crate::proto::v1;
 
 /// The default and suggested lifetime of a library that is made without one.
@@ -28,6 +28,8 @@ pub(in crate::grpc) fn create_library(
         max_lifetime,
         contact_apis,
         allowed_cidrs,
+        secret_display: display,
+        usage_instructions: usage,
         request_id: _,
     } = message;
     let mut faults = Faults::default();
@@ -49,6 +51,10 @@ pub(in crate::grpc) fn create_library(
     let max_lifetime = lifetime(&mut faults, "max_lifetime", &max_lifetime, LONGEST_LIFETIME);
     let contact_apis = apis(&mut faults, "contact_apis", &contact_apis);
     let allowed_cidrs = cidrs(&mut faults, &allowed_cidrs);
+    let secret_display = secret_display(&mut faults, display).unwrap_or_default();
+    let usage_instructions = faults
+        .take("usage_instructions", names::text(&usage, MAX_USAGE_BYTES))
+        .unwrap_or_default();
     faults.check()?;
     let absent = || Error::invalid("library", "must be given");
     Ok(CreateLibrary {
@@ -61,6 +67,8 @@ pub(in crate::grpc) fn create_library(
         max_lifetime: max_lifetime.ok_or_else(absent)?,
         contact_apis,
         allowed_cidrs,
+        secret_display,
+        usage_instructions,
     })
 }
 
@@ -68,7 +76,13 @@ pub(in crate::grpc) fn update_library(
     message: v1::UpdateLibraryRequest,
     library: Name,
 ) -> Result<UpdateLibrary, Error> {
-    const CLEARABLE: [&str; 4] = ["display_name", "tenant_id", "contact_apis", "allowed_cidrs"];
+    const CLEARABLE: [&str; 5] = [
+        "display_name",
+        "tenant_id",
+        "contact_apis",
+        "allowed_cidrs",
+        "usage_instructions",
+    ];
     let v1::UpdateLibraryRequest {
         library: _,
         display_name,
@@ -83,6 +97,8 @@ pub(in crate::grpc) fn update_library(
         clear,
         etag,
         request_id: _,
+        secret_display: display,
+        usage_instructions: usage,
     } = message;
     let mut faults = Faults::default();
     let clear = Clear(&clear);
@@ -111,6 +127,10 @@ pub(in crate::grpc) fn update_library(
     let contact_apis = clear.list(&mut faults, "contact_apis", &api_names, names, Vec::new());
     let parsed = cidrs(&mut faults, &networks);
     let allowed_cidrs = clear.list(&mut faults, "allowed_cidrs", &networks, parsed, Vec::new());
+    let secret_display = display.and_then(|display| secret_display(&mut faults, display));
+    let usage = clear.text(&mut faults, "usage_instructions", usage);
+    let usage_instructions = usage
+        .and_then(|text| faults.take("usage_instructions", names::text(&text, MAX_USAGE_BYTES)));
     faults.check()?;
     Ok(UpdateLibrary {
         library,
@@ -123,6 +143,8 @@ pub(in crate::grpc) fn update_library(
         max_lifetime,
         contact_apis,
         allowed_cidrs,
+        secret_display,
+        usage_instructions,
         etag,
     })
 }
@@ -141,7 +163,11 @@ pub(in crate::grpc) fn delete_library(
     })
 }
 
-pub(in crate::grpc) fn library(library: Library, etag: String) -> v1::Library {
+pub(in crate::grpc) fn library(
+    library: Library,
+    etag: String,
+    usage_instructions: String,
+) -> v1::Library {
     let Library {
         library,
         uid,
@@ -154,6 +180,8 @@ pub(in crate::grpc) fn library(library: Library, etag: String) -> v1::Library {
         max_lifetime,
         contact_apis,
         allowed_cidrs,
+        secret_display,
+        has_usage: _,
         create_time,
     } = library;
     v1::Library {
@@ -175,6 +203,20 @@ pub(in crate::grpc) fn library(library: Library, etag: String) -> v1::Library {
         allowed_cidrs: texts(&allowed_cidrs),
         create_time: Some(timestamp(create_time)),
         etag,
+        secret_display: match secret_display {
+            SecretDisplay::Once => v1::SecretDisplay::Once,
+            SecretDisplay::Revealable => v1::SecretDisplay::Revealable,
+        }
+        .into(),
+        usage_instructions,
+    }
+}
+
+fn secret_display(faults: &mut Faults, display: i32) -> Option<SecretDisplay> {
+    match known::<v1::SecretDisplay>(faults, "secret_display", display)? {
+        v1::SecretDisplay::Unspecified => None,
+        v1::SecretDisplay::Once => Some(SecretDisplay::Once),
+        v1::SecretDisplay::Revealable => Some(SecretDisplay::Revealable),
     }
 }
 

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use super::*;
 use crate::authority::error::Violation;
 
-const REASONS: [Reason; 24] = [
+const REASONS: [Reason; 25] = [
     Reason::CredentialMissing,
     Reason::CredentialRefused,
     Reason::PermissionDenied,
@@ -19,6 +19,7 @@ const REASONS: [Reason; 24] = [
     Reason::TokensNotEnabled,
     Reason::TokenState,
     Reason::LifetimeAtMaximum,
+    Reason::NotRevealable,
     Reason::InUse,
     Reason::OwnerDisabled,
     Reason::LimitExceeded,

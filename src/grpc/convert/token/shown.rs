@@ -32,6 +32,7 @@ pub(in crate::grpc) fn token(
         succession,
         grant,
         tag: _,
+        sealed_secret: _,
     } = token;
     let Grant {
         pin,
