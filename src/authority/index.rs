@@ -8,14 +8,16 @@
 //! nothing is final; one ahead of it says [`Lookup::NotLoaded`], and the store is asked for that one token.
 
 mod directory;
+mod order;
 mod tokens;
 
 use std::collections::HashSet;
 use std::sync::{RwLock, RwLockReadGuard};
 
 pub use directory::{Directory, LibrarySlot, UserSlot};
-pub use tokens::{Order, Packed, Successor};
-use tokens::{TokenTooOdd, Tokens, order_bytes};
+pub use order::{Orders, Place, Sort};
+pub use tokens::{Packed, Successor};
+use tokens::{TokenTooOdd, Tokens};
 
 use super::directory::{Library, User, UserType};
 use super::error::{Error, Reason};
@@ -189,11 +191,7 @@ impl State {
     /// Its size.
     #[must_use]
     pub fn size(&self) -> Size {
-        let orders: usize = self
-            .directory
-            .libraries()
-            .map(|l| order_bytes(&l.tokens))
-            .sum();
+        let orders: usize = self.directory.libraries().map(|l| l.tokens.bytes()).sum();
         Size {
             tokens: self.tokens.len(),
             bytes: self.tokens.bytes() + orders,
@@ -280,10 +278,10 @@ impl State {
             .library_slot(token.library_uid, &token.library);
         let user = self.directory.user_slot(token.user_uid, &token.user);
         let before = self.tokens.put(token, revision, library, user)?;
-        if before.is_none() {
-            let order = (std::cmp::Reverse(token.create_time), token.id);
-            self.directory.tokens_mut(library).insert(order);
-        }
+        let now = self.tokens.get(token.id);
+        self.directory
+            .tokens_mut(library)
+            .replace(before.as_ref(), now);
         self.damaged.remove(&token.id);
         Ok(())
     }
@@ -294,7 +292,7 @@ impl State {
                 let packed = self.tokens.remove(keyspace::token_id(key)?)?;
                 self.directory
                     .tokens_mut(packed.library)
-                    .remove(&packed.order());
+                    .replace(Some(&packed), None);
             }
             keyspace::LIBRARIES => self.directory.delete_library(&keyspace::library_name(key)?),
             keyspace::USER_TYPES => {

@@ -19,6 +19,7 @@ mod configuration;
 mod conveyance;
 mod directory;
 mod disk;
+mod finding;
 mod host;
 mod inputs;
 mod lifecycle;
