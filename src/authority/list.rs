@@ -1,4 +1,4 @@
-//! Lists and single records, for administrators. Every list pages; a page token is bound to its caller and its filter.
+//! Lists and single records. Every list pages; a page token is bound to its caller and its filter.
 
 mod events;
 mod filter;

@@ -36,7 +36,7 @@ pub struct TokenFilter {
     pub issued_by: Option<String>,
     /// The display name or the description holds this text, in whatever case.
     pub name_contains: Option<String>,
-    /// This permission is in effect, in one department at least: a use that demands it, in a state that allows one, has it.
+    /// With this permission in effect, in one department at least, if nothing but its rights is looked at.
     pub permission: Option<Permission>,
     /// Narrowed, or not narrowed, to client addresses of its own.
     pub restricted_by_ip: Option<bool>,

@@ -276,7 +276,7 @@ async fn a_filter_that_finds_little_among_many_goes_on_in_short_pages() {
         }
         assert_eq!(lengths, [0, expected], "{filter:?}");
     }
-    // A stretch of time begins where it lies, however much there is ahead of it.
+    // A stretch of time begins where it lies and ends there, however much there is ahead of it and behind.
     let old = TokenFilter {
         created: Window {
             from: None,
@@ -285,8 +285,18 @@ async fn a_filter_that_finds_little_among_many_goes_on_in_short_pages() {
         name_contains: Some("a token".to_owned()),
         ..all()
     };
-    let page = page(&stage, &old, 1000, "").await;
-    assert_eq!((page.items.len(), page.next.as_str()), (99, ""));
+    let soon = TokenFilter {
+        expires: Window {
+            from: None,
+            to: Some(Moment(stage.time().0 + 50)),
+        },
+        sort: Sort::Expires,
+        ..all()
+    };
+    for (filter, expected) in [(old, 99), (soon, 49)] {
+        let page = page(&stage, &filter, 1000, "").await;
+        assert_eq!((page.items.len(), page.next.as_str()), (expected, ""));
+    }
 }
 
 #[tokio::test]
