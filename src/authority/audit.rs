@@ -3,6 +3,9 @@
 use super::moment::Moment;
 use crate::store::Key;
 
+/// How the authority itself is named, where it makes or changes something of its own accord.
+pub const AUTHORITY: &str = "token-authority";
+
 /// One administrative change.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AuditEvent {

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::Authority;
-use super::audit::AuditEvent;
+use super::audit::{AUTHORITY, AuditEvent};
 use super::cidr;
 use super::directory::{Assignment, Library, SYSTEM, SecretDisplay, Uid, User, UserKind, UserType};
 use super::error::Error;
@@ -80,7 +80,7 @@ impl Authority {
         let Some(system) = state.directory().library_named(SYSTEM) else {
             return Ok(false);
         };
-        Ok(system.tokens.iter().any(|(_, id)| match state.token(*id) {
+        Ok(system.tokens.ids().any(|id| match state.token(id) {
             Lookup::Known(view) => {
                 let library = view.records.library.map(|l| &l.value.allowed_cidrs[..]);
                 let token = &view.records.grant.allowed_cidrs;
@@ -153,7 +153,7 @@ impl Authority {
             key: self.audit_key(uid, now.time)?,
             time: now.time,
             action: "token.bootstrap".to_owned(),
-            actor: "token-authority".to_owned(),
+            actor: AUTHORITY.to_owned(),
             library: SYSTEM.to_owned(),
             token_id: token.id.to_string(),
             user: ROOT_USER.to_owned(),
@@ -183,7 +183,7 @@ impl Authority {
             library_uid: library.uid,
             user: user.user.clone(),
             user_uid: user.uid,
-            issued_by: "token-authority".to_owned(),
+            issued_by: AUTHORITY.to_owned(),
             display_name: "operator".to_owned(),
             description: "made at a start that found no live operator token".to_owned(),
             create_time: now,

@@ -8,6 +8,7 @@
 //! nothing is final; one ahead of it says [`Lookup::NotLoaded`], and the store is asked for that one token.
 
 mod directory;
+mod order;
 mod tokens;
 mod watermarks;
 
@@ -15,8 +16,9 @@ use std::collections::HashSet;
 use std::sync::{RwLock, RwLockReadGuard};
 
 pub use directory::{Directory, LibrarySlot, UserSlot};
-pub use tokens::{Order, Packed, Successor};
-use tokens::{TokenTooOdd, Tokens, order_bytes};
+pub use order::{Orders, Place, Sort};
+pub use tokens::{Packed, Successor};
+use tokens::{TokenTooOdd, Tokens};
 pub use watermarks::Watermarks;
 
 use super::directory::{Library, User, UserType};
@@ -195,11 +197,7 @@ impl State {
     /// Its size.
     #[must_use]
     pub fn size(&self) -> Size {
-        let orders: usize = self
-            .directory
-            .libraries()
-            .map(|l| order_bytes(&l.tokens))
-            .sum();
+        let orders: usize = self.directory.libraries().map(|l| l.tokens.bytes()).sum();
         Size {
             tokens: self.tokens.len(),
             bytes: self.tokens.bytes() + orders,
@@ -315,10 +313,10 @@ impl State {
         let before = self
             .tokens
             .put(token, (created, *revision), library, user)?;
-        if before.is_none() {
-            let order = (std::cmp::Reverse(token.create_time), token.id);
-            self.directory.tokens_mut(library).insert(order);
-        }
+        let now = self.tokens.get(token.id);
+        self.directory
+            .tokens_mut(library)
+            .replace(before.as_ref(), now);
         self.damaged.remove(&token.id);
         Ok(())
     }
@@ -329,7 +327,7 @@ impl State {
                 let packed = self.tokens.remove(keyspace::token_id(key)?)?;
                 self.directory
                     .tokens_mut(packed.library)
-                    .remove(&packed.order());
+                    .replace(Some(&packed), None);
             }
             keyspace::LIBRARIES => self.directory.delete_library(&keyspace::library_name(key)?),
             keyspace::USER_TYPES => {

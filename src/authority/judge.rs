@@ -8,7 +8,7 @@ use super::grant::Rights;
 use super::keyspace::Versioned;
 use super::moment::Moment;
 use super::name::Name;
-use super::permission::Permission;
+use super::permission::{Permission, PermissionSet};
 use super::token::{Grant, TokenKind};
 use crate::store::Revision;
 
@@ -100,6 +100,19 @@ pub struct TokenFacts {
     pub revoked_from: Option<Moment>,
 }
 
+// === impl Records ===
+
+impl<'a> Records<'a> {
+    /// The rights that would be in effect if nothing else stood against the token; `None` if its user is deleted.
+    #[must_use]
+    pub fn rights(&self, department: Option<&Name>) -> Option<Rights<'a>> {
+        let assigned = assigned(self.user?, self.user_types);
+        Some(Rights::evaluate(self.grant, assigned, department))
+    }
+}
+
+// === impl TokenFacts ===
+
 impl TokenFacts {
     /// Whether it is revoked at this moment.
     #[must_use]
@@ -152,11 +165,7 @@ pub fn judge<'a>(
     let user = user.filter(|u| !u.disabled).ok_or(Verdict::UserDisabled)?;
     refuse(!belongs(library, demand), Verdict::WrongLibrary)?;
 
-    let assigned = || {
-        user.assignments
-            .iter()
-            .filter_map(|a| Some((a, &user_types.get(&a.user_type)?.value.permissions)))
-    };
+    let assigned = || assigned(user, user_types);
     let pin = grant.pin.as_ref();
     refuse(
         pin.is_some_and(|pin| !assigned().any(|(a, _)| a == pin)),
@@ -180,6 +189,15 @@ pub fn judge<'a>(
         Verdict::MissingPermission,
     )?;
     Ok(rights)
+}
+
+/// A user's assignments, each with what its user type grants now.
+fn assigned<'a>(
+    user: &'a UserFacts,
+    user_types: &'a HashMap<Name, Versioned<UserType>>,
+) -> impl Iterator<Item = (&'a Assignment, &'a PermissionSet)> {
+    let granted = |a: &'a Assignment| Some((a, &user_types.get(&a.user_type)?.value.permissions));
+    user.assignments.iter().filter_map(granted)
 }
 
 /// Credentials of the library `system` hold in every library, all others in their own alone.

@@ -220,6 +220,19 @@ pub fn audit_event(library: Uid, time: Moment, sequence: u32, random: [u8; 4]) -
     ])
 }
 
+/// What all keys of a library's audit events at this moment or later come before, and all others after.
+#[must_use]
+pub fn audit_before(library: Uid, time: Moment) -> Key {
+    audit_event(library, time, 0, [u8::MAX; 4])
+}
+
+/// The time in the key of an audit event.
+#[must_use]
+pub fn audit_time(key: &[u8]) -> Option<Moment> {
+    let inverted = u64::from_be_bytes(key.get(17..25)?.try_into().ok()?);
+    Some(Moment((!inverted).cast_signed()))
+}
+
 /// The key of a kept answer, in the ten minutes number `window`.
 #[must_use]
 pub fn request(window: u32, hash: [u8; 16]) -> Key {
@@ -282,6 +295,9 @@ mod tests {
         assert!(key(2, 0) < key(1, 0));
         assert!(key(2, 1) < key(2, 0));
         assert!(key(1, 9).starts_with(&audit(uid)));
+        assert_eq!(audit_time(&key(5, 9)), Some(Moment(5)));
+        assert!(key(5, 0) < audit_before(uid, Moment(5)));
+        assert!(key(4, u32::MAX) > audit_before(uid, Moment(5)));
     }
 
     #[test]

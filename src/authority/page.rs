@@ -32,6 +32,12 @@ pub struct Page<T> {
     pub next: String,
 }
 
+/// What a page has room for yet.
+pub(super) struct Room {
+    items: usize,
+    bytes: usize,
+}
+
 /// What a page token is bound to.
 pub(super) struct Binding {
     label: &'static str,
@@ -68,22 +74,38 @@ impl Authority {
     }
 }
 
-/// How many of these records make a page, by their size: at least one.
-pub(super) fn fitting<'a>(records: impl Iterator<Item = &'a Record>) -> usize {
-    let sizes = records.scan(0, |sum, record| {
-        *sum += record.value.len();
-        Some(*sum)
-    });
-    sizes.take_while(|sum| *sum <= PAGE_BYTES).count().max(1)
-}
+// === impl Room ===
 
-// === impl PageRequest ===
-
-impl PageRequest {
-    pub(super) fn limit(&self) -> usize {
-        match usize::try_from(self.size) {
+impl Room {
+    pub(super) fn of(page: &PageRequest) -> Room {
+        let items = match usize::try_from(page.size) {
             Err(_) | Ok(0) => DEFAULT_PAGE,
             Ok(size) => size.min(MAX_PAGE),
+        };
+        Room {
+            items,
+            bytes: PAGE_BYTES,
+        }
+    }
+
+    /// For how many records at most.
+    pub(super) fn items(&self) -> usize {
+        self.items
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.items == 0
+    }
+
+    /// Takes a record if there is room for it. The first always fits: no record is as large as a page.
+    pub(super) fn takes(&mut self, record: &Record) -> bool {
+        match self.bytes.checked_sub(record.value.len()) {
+            Some(bytes) if !self.is_full() => {
+                self.items -= 1;
+                self.bytes = bytes;
+                true
+            }
+            _ => false,
         }
     }
 }
@@ -100,7 +122,7 @@ impl Binding {
     }
 
     fn mac(&self, authority: &Authority, cursor: &[u8]) -> [u8; MAC_BYTES] {
-        // The filter is made of names, so a byte that no name holds ends it.
+        // No filter holds this byte, so it ends it.
         let message = [
             &self.caller,
             self.label.as_bytes(),

@@ -3,12 +3,13 @@
 use super::Authority;
 use super::error::{Error, Reason};
 use super::index::{Lookup, View};
+use super::judge::TokenFacts;
 use super::moment::Moment;
 use super::secret::TokenId;
 use super::token::{Revocation, RevocationReason, Token};
 
 /// The state of a token, as a list shows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TokenState {
     /// Good, as far as the token itself is concerned.
     Active,
@@ -39,23 +40,14 @@ impl Authority {
                 "the tokens are still being loaded; try again",
             ));
         };
-        let owned = view.records.library.is_some() && view.records.user.is_some();
-        let revocation = revocation(token, &view, now);
-        let found = match token {
-            _ if revocation.is_some() => TokenState::Revoked,
-            _ if !owned => TokenState::OwnerDeleted,
-            _ if token.suspension.is_some() => TokenState::Suspended,
-            _ if token.not_before.is_some_and(|start| now < start) => TokenState::NotYetValid,
-            _ if now >= token.expire_time => TokenState::Expired,
-            _ => TokenState::Active,
-        };
-        Ok((found, revocation))
+        // The record may be older than the index, which is what counts.
+        Ok((TokenState::of(&view, now), revocation(token, &view, now)))
     }
 
     /// Whether a token is revoked, by whatever means.
     pub(super) fn is_revoked(&self, token: &Token, now: Moment) -> Result<bool, Error> {
-        let (_, revocation) = self.token_state(token, now)?;
-        Ok(revocation.is_some())
+        let (state, _) = self.token_state(token, now)?;
+        Ok(state == TokenState::Revoked)
     }
 
     /// Sees to it that the index knows a token, if the store does.
@@ -64,6 +56,38 @@ impl Authority {
             self.load_missed(id).await?;
         }
         Ok(())
+    }
+}
+
+// === impl TokenState ===
+
+impl TokenState {
+    /// All of them.
+    pub const ALL: [TokenState; 6] = [
+        TokenState::Active,
+        TokenState::Suspended,
+        TokenState::NotYetValid,
+        TokenState::Expired,
+        TokenState::Revoked,
+        TokenState::OwnerDeleted,
+    ];
+
+    /// The state of a token that the index knows.
+    #[must_use]
+    pub fn of(view: &View<'_>, now: Moment) -> TokenState {
+        let owned = view.records.library.is_some() && view.records.user.is_some();
+        TokenState::judge(&view.records.token, owned, now)
+    }
+
+    fn judge(token: &TokenFacts, owned: bool, now: Moment) -> TokenState {
+        match token {
+            _ if token.is_revoked(now) => TokenState::Revoked,
+            _ if !owned => TokenState::OwnerDeleted,
+            _ if token.suspended => TokenState::Suspended,
+            _ if now < token.not_before => TokenState::NotYetValid,
+            _ if now >= token.expire_time => TokenState::Expired,
+            _ => TokenState::Active,
+        }
     }
 }
 

@@ -7,6 +7,8 @@ mod bounds;
 mod commands;
 mod damage;
 mod directory;
+mod finding;
+mod finding_events;
 mod keeping;
 mod lifecycle;
 mod lifetimes;

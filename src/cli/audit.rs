@@ -1,9 +1,12 @@
 //! `audit`: what was changed in a library, by whom.
 
+use jiff::Timestamp;
+
 use super::call::Limit;
 use super::connect::Session;
 use super::failure::Failure;
 use super::output::Output;
+use super::words::time;
 use crate::proto::v1;
 
 /// Which events.
@@ -15,6 +18,24 @@ pub struct Audit {
     /// Of operators: a library by its uid, which finds it even after it was deleted
     #[arg(long, value_name = "UID", conflicts_with = "library")]
     library_uid: Option<String>,
+    /// Only what was done to this token: its public id
+    #[arg(long, value_name = "TOKEN_ID")]
+    token_id: Option<String>,
+    /// Only what was done to this user, or to its tokens
+    #[arg(long)]
+    user: Option<String>,
+    /// Only what was done by this one, or in its name, such as acme/jane
+    #[arg(long, value_name = "LIBRARY/USER")]
+    actor: Option<String>,
+    /// Only this action, such as token.create, or with a dot at the end all that begin so, such as token.
+    #[arg(long)]
+    action: Option<String>,
+    /// Only what was done at this moment or later, such as 2027-06-30T00:00:00Z
+    #[arg(long, value_name = "TIME")]
+    since: Option<Timestamp>,
+    /// Only what was done before this moment
+    #[arg(long, value_name = "TIME")]
+    until: Option<Timestamp>,
     #[command(flatten)]
     limit: Limit,
 }
@@ -27,17 +48,11 @@ impl Audit {
         session: &Session,
         output: &mut Output<'_>,
     ) -> Result<(), Failure> {
-        let library = self.library.unwrap_or_default();
-        let library_uid = self.library_uid.unwrap_or_default();
         let fetch = async |page_size, page_token| {
-            let request = v1::ListAuditEventsRequest {
-                library: library.clone(),
-                library_uid: library_uid.clone(),
-                page_size,
-                page_token,
-            };
             let send = async |request| session.token_admin().list_audit_events(request).await;
-            let page = session.ask(request, send).await?;
+            let page = session
+                .ask(self.request(page_size, page_token), send)
+                .await?;
             Ok((page.events, page.next_page_token))
         };
         let (events, next_page_token) = self.limit.pages(fetch).await?;
@@ -46,5 +61,21 @@ impl Audit {
             next_page_token,
         };
         Ok(output.many(&response, &response.events, &response.next_page_token)?)
+    }
+
+    fn request(&self, page_size: i32, page_token: String) -> v1::ListAuditEventsRequest {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        v1::ListAuditEventsRequest {
+            library: text(&self.library),
+            library_uid: text(&self.library_uid),
+            page_size,
+            page_token,
+            token_id: text(&self.token_id),
+            user: text(&self.user),
+            actor: text(&self.actor),
+            action: text(&self.action),
+            since: self.since.map(time),
+            until: self.until.map(time),
+        }
     }
 }

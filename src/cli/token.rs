@@ -3,16 +3,18 @@
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
-use self::create::{Create, Grant, deliver, time};
+use self::create::{Create, Grant, deliver};
+use self::list::List;
 use self::revoke::{Revoke, RevokeAll};
-use super::call::{BasedOn, Limit, Repeat};
+use super::call::{BasedOn, Repeat};
 use super::connect::Session;
 use super::failure::Failure;
 use super::output::Output;
-use super::words::cleared;
+use super::words::{cleared, time};
 use crate::proto::v1;
 
 mod create;
+mod list;
 mod revoke;
 
 /// What can be done with tokens.
@@ -29,7 +31,12 @@ pub enum Verb {
     Create(Create),
     /// Show a token
     Get(Get),
-    /// List the tokens of a library, newest first
+    /// List the tokens of a library, newest first unless sorted otherwise
+    #[command(
+        after_help = "Examples: what expires soon, soonest first, and who can write orders from anywhere\n  \
+        token-authority token list --library acme --expires-within 30d --sort expires\n  \
+        token-authority token list --library acme --state active --permission orders:write --restricted false"
+    )]
     List(List),
     /// Change a token's names, grant or expiry; what is not given stays
     Update(Update),
@@ -65,25 +72,6 @@ pub enum Verb {
 pub struct Get {
     /// The token's public id: 22 characters, the part of it between the underscores
     token_id: String,
-}
-
-/// `token list`.
-#[derive(Debug, Args)]
-pub struct List {
-    /// The library [default: your own]
-    #[arg(long)]
-    library: Option<String>,
-    /// Of operators: a library by its uid, which finds it even after it was deleted
-    #[arg(long, value_name = "UID", conflicts_with = "library")]
-    library_uid: Option<String>,
-    /// Only this user's
-    #[arg(long)]
-    user: Option<String>,
-    /// List revoked ones too
-    #[arg(long)]
-    show_revoked: bool,
-    #[command(flatten)]
-    limit: Limit,
 }
 
 /// `token update`.
@@ -254,37 +242,6 @@ impl Get {
     fn request(self) -> v1::GetTokenRequest {
         v1::GetTokenRequest {
             token_id: self.token_id,
-        }
-    }
-}
-
-// === impl List ===
-
-impl List {
-    async fn run(self, session: &Session, output: &mut Output<'_>) -> Result<(), Failure> {
-        let fetch = async |page_size, page_token| {
-            let send = async |request| session.token_admin().list_tokens(request).await;
-            let page = session
-                .ask(self.request(page_size, page_token), send)
-                .await?;
-            Ok((page.tokens, page.next_page_token))
-        };
-        let (tokens, next_page_token) = self.limit.pages(fetch).await?;
-        let response = v1::ListTokensResponse {
-            tokens,
-            next_page_token,
-        };
-        Ok(output.many(&response, &response.tokens, &response.next_page_token)?)
-    }
-
-    fn request(&self, page_size: i32, page_token: String) -> v1::ListTokensRequest {
-        v1::ListTokensRequest {
-            library: self.library.clone().unwrap_or_default(),
-            library_uid: self.library_uid.clone().unwrap_or_default(),
-            user: self.user.clone().unwrap_or_default(),
-            show_revoked: self.show_revoked,
-            page_size,
-            page_token,
         }
     }
 }

@@ -1,7 +1,8 @@
-//! The API's enums as people type and read them: `USER_KIND_API_ONLY` is `api-only`.
+//! The API's enums and moments as people type and read them: `USER_KIND_API_ONLY` is `api-only`.
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
+use jiff::Timestamp;
 
 use crate::proto::v1;
 
@@ -32,6 +33,7 @@ read! {
     RevocationReason "REVOCATION_REASON_";
     SecretDisplay "SECRET_DISPLAY_";
     TokenKind "TOKEN_KIND_";
+    TokenSort "TOKEN_SORT_";
     TokenState "TOKEN_STATE_";
     UserKind "USER_KIND_";
     UserState "USER_STATE_";
@@ -82,6 +84,18 @@ typed! {
         Once "once" "When the token is made, and never again",
         Revealable "revealable" "As often as its user or an administrator asks; they are kept, sealed",
     }
+    TokenSort {
+        Created "created" "When they were made: the newest first",
+        Expires "expires" "When they expire: the soonest first",
+    }
+    TokenState {
+        Active "active" "Good, as far as the token itself is concerned",
+        Suspended "suspended" "Switched off; it can be resumed",
+        NotYetValid "not-yet-valid" "Its first moment is still to come",
+        Expired "expired" "Its last moment has passed",
+        Revoked "revoked" "Revoked, for good",
+        OwnerDeleted "owner-deleted" "Its user or its library was deleted",
+    }
     UserKind {
         Standard "standard" "A person who can log in",
         ApiOnly "api-only" "A system: administrators manage its tokens",
@@ -96,6 +110,20 @@ typed! {
 /// The number on the wire of what was typed; 0 if nothing was.
 pub(super) fn number(typed: Option<impl Into<i32>>) -> i32 {
     typed.map_or(0, Into::into)
+}
+
+/// As the API takes a moment.
+pub(super) fn time(time: Timestamp) -> prost_types::Timestamp {
+    // On the wire the fraction counts forward from the second, before 1970 too.
+    let nanos = time.as_nanosecond();
+    let (seconds, nanos) = (
+        nanos.div_euclid(1_000_000_000),
+        nanos.rem_euclid(1_000_000_000),
+    );
+    prost_types::Timestamp {
+        seconds: i64::try_from(seconds).unwrap_or(i64::MAX),
+        nanos: i32::try_from(nanos).unwrap_or_default(),
+    }
 }
 
 /// The fields to empty, as the API spells them, of what was typed after `--clear`.
@@ -124,6 +152,8 @@ mod tests {
         check::<v1::LibraryState>();
         check::<v1::RevocationReason>();
         check::<v1::SecretDisplay>();
+        check::<v1::TokenSort>();
+        check::<v1::TokenState>();
         check::<v1::UserKind>();
         check::<v1::UserState>();
     }
@@ -140,6 +170,8 @@ mod tests {
         check::<v1::Filter>();
         check::<v1::LibraryState>();
         check::<v1::RevocationReason>();
+        check::<v1::TokenSort>();
+        check::<v1::TokenState>();
         check::<v1::UserKind>();
         check::<v1::UserState>();
     }

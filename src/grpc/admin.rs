@@ -310,10 +310,11 @@ impl TokenAdmin for Admin {
     ) -> Result<Response<v1::ListAuditEventsResponse>, Status> {
         let (caller, message) = asked(request)?;
         let library = listed(&caller, &message.library, &message.library_uid)?;
+        let filter = convert::event_filter(&message, library)?;
         let page = convert::page(message.page_size, message.page_token);
         let page = self
             .authority
-            .list_audit_events(&caller, &library, &page, now(&self.clock).time)
+            .list_audit_events(&caller, &filter, &page, now(&self.clock).time)
             .await?;
         let show =
             |event| convert::audit_event(event, |revision| self.authority.revision_text(revision));

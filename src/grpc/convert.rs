@@ -2,6 +2,7 @@
 //! all that is wrong with a request is reported at once.
 
 mod audit;
+mod filter;
 mod library;
 mod token;
 mod user;
@@ -10,10 +11,11 @@ mod verify;
 use prost_types::Timestamp;
 
 pub(super) use self::audit::audit_event;
+pub(super) use self::filter::{event_filter, library_uid, token_filter};
 pub(super) use self::library::{create_library, delete_library, library, update_library};
 pub(super) use self::token::{
-    create_token, extend_token, library_uid, resume_token, revoke_all, revoke_many, revoke_token,
-    rotate_token, suspend_token, token, token_filter, token_id, update_token,
+    create_token, extend_token, resume_token, revoke_all, revoke_many, revoke_token, rotate_token,
+    suspend_token, token, token_id, update_token,
 };
 pub(super) use self::user::{
     create_user, create_user_type, delete_user, delete_user_type, update_user, update_user_type,

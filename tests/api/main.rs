@@ -20,7 +20,7 @@ mod conveyance;
 mod directory;
 mod disk;
 mod ending;
-
+mod finding;
 mod host;
 mod inputs;
 mod lifecycle;

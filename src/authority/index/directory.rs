@@ -3,9 +3,9 @@
 //! A slot outlives what it stood for: a library or user that is deleted leaves it empty, so that its tokens are judged as
 //! ownerless, for good. One that is made again under the same name has another uid, and so another slot.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
-use super::tokens::Order;
+use super::order::Orders;
 use super::watermarks::Watermarks;
 use crate::authority::directory::{Library, Uid, User, UserType};
 use crate::authority::judge::UserFacts;
@@ -26,7 +26,7 @@ pub struct Directory {
     unplaced: HashMap<Uid, Watermarks>,
 }
 
-/// A library, its user types and the order of its tokens.
+/// A library, its user types and the orders of its tokens.
 pub struct LibrarySlot {
     /// Its name.
     pub library: Name,
@@ -36,8 +36,8 @@ pub struct LibrarySlot {
     pub facts: Option<Versioned<Library>>,
     /// Its user types.
     pub user_types: HashMap<Name, Versioned<UserType>>,
-    /// Its tokens, newest first.
-    pub tokens: BTreeSet<Order>,
+    /// Its tokens.
+    pub tokens: Orders,
     /// What revokes its tokens together.
     pub watermarks: Watermarks,
     users: HashMap<Name, u32>,
@@ -86,8 +86,8 @@ impl Directory {
             .map(|slot| self.library(*slot))
     }
 
-    /// The tokens of a library, in the order in which it lists them.
-    pub fn tokens_mut(&mut self, slot: u32) -> &mut BTreeSet<Order> {
+    /// The tokens of a library, in the orders in which it lists them.
+    pub fn tokens_mut(&mut self, slot: u32) -> &mut Orders {
         &mut self.libraries[slot as usize].tokens
     }
 
@@ -227,7 +227,7 @@ impl LibrarySlot {
             uid,
             facts: None,
             user_types: HashMap::new(),
-            tokens: BTreeSet::new(),
+            tokens: Orders::default(),
             watermarks,
             users: HashMap::new(),
             assigned: HashMap::new(),

@@ -105,7 +105,7 @@ impl Followed {
     fn listed(&self, library: &str) -> Vec<u8> {
         let state = self.index.read().unwrap();
         let slot = state.directory().library_named(library).unwrap();
-        slot.tokens.iter().map(|(_, id)| id.0[0]).collect()
+        slot.tokens.ids().map(|id| id.0[0]).collect()
     }
 }
 
@@ -275,6 +275,7 @@ fn many_tokens_put_changed_and_deleted_at_random_are_as_in_a_plain_map() {
             model.remove(&id);
             followed.delete(&put);
         } else {
+            put.expire_time = Moment(i64::from((random >> 16) % 70));
             put.grant.apis = vec![name(&format!("api-{}", (random >> 8) % 40))];
             followed.put(&put);
             model.insert(id, put);
@@ -289,13 +290,13 @@ fn many_tokens_put_changed_and_deleted_at_random_are_as_in_a_plain_map() {
             _ => panic!("token {id} differs"),
         }
     }
-    let mut expected: Vec<Order> = model
-        .values()
-        .map(|token| (Reverse(token.create_time), token.id))
-        .collect();
-    expected.sort_unstable();
     let slot = state.directory().library_named("acme").unwrap();
-    assert_eq!(slot.tokens.iter().copied().collect::<Vec<_>>(), expected);
+    let listed = |sort| slot.tokens.after(sort, None).map(|place| place.id);
+    let mut expected: Vec<&Token> = model.values().collect();
+    expected.sort_unstable_by_key(|token| (Reverse(token.create_time), token.id));
+    assert!(listed(Sort::Created).eq(expected.iter().map(|token| token.id)));
+    expected.sort_unstable_by_key(|token| (token.expire_time, token.id));
+    assert!(listed(Sort::Expires).eq(expected.iter().map(|token| token.id)));
     let used: u32 = state.tokens.grants_in_use().map(|(_, uses)| uses).sum();
     assert_eq!(used as usize, model.len());
     assert!(state.tokens.grants_in_use().count() <= 40);

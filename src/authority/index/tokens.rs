@@ -1,20 +1,17 @@
 //! The tokens of the index, packed: 88 bytes each, in a slab, found by id through sharded tables of slab slots.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use hashbrown::HashTable;
 
+use super::order::{Place, Sort};
 use crate::authority::judge::TokenFacts;
 use crate::authority::keys::SHORT_TAG_BYTES;
 use crate::authority::moment::Moment;
 use crate::authority::secret::TokenId;
 use crate::authority::token::{Grant, Token, TokenKind};
 use crate::store::Revision;
-
-/// The order in which a library lists its tokens: newest first.
-pub type Order = (Reverse<Moment>, TokenId);
 
 /// Every token, with what Verify and lists need of it.
 pub(super) struct Tokens {
@@ -241,10 +238,17 @@ impl Packed {
         self.key_version.into()
     }
 
-    /// Its place in its library's list.
+    /// Its place in an order of its library.
     #[must_use]
-    pub fn order(&self) -> Order {
-        (Reverse(self.create_time), self.id)
+    pub fn place(&self, sort: Sort) -> Place {
+        let time = match sort {
+            Sort::Created => self.create_time,
+            Sort::Expires => self.expire_time,
+        };
+        Place {
+            rank: sort.rank(time),
+            id: self.id,
+        }
     }
 }
 
@@ -320,11 +324,6 @@ fn hash(id: TokenId) -> u64 {
 
 fn shard(id: TokenId) -> usize {
     usize::from(id.0[15])
-}
-
-/// Bytes allocated for a library's order: a B-tree keeps its leaves of 11 about two thirds full.
-pub(super) fn order_bytes(order: &BTreeSet<Order>) -> usize {
-    order.len() * size_of::<Order>() * 3 / 2
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::authority::Caller;
 use crate::authority::error::Reason;
 use crate::authority::judge::Verdict;
 use crate::authority::libraries::UpdateLibrary;
+use crate::authority::list::EventFilter;
 use crate::authority::page::PageRequest;
 use crate::authority::permission::Reserved;
 use crate::authority::update::UpdateToken;
@@ -100,7 +101,12 @@ async fn an_event_tells_who_did_what_to_whom() {
     };
     let page = stage
         .authority
-        .list_audit_events(&caller, &named("acme"), &first, stage.time())
+        .list_audit_events(
+            &caller,
+            &EventFilter::of(named("acme")),
+            &first,
+            stage.time(),
+        )
         .await
         .unwrap();
     let event = &page.items[0].value;

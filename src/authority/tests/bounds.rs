@@ -211,9 +211,8 @@ async fn a_page_of_large_records_is_a_shorter_page_and_nothing_is_left_out() {
         .await
         .unwrap();
     let filter = TokenFilter {
-        library: named("acme"),
         user: Some(name("jane")),
-        show_revoked: false,
+        ..TokenFilter::of(named("acme"))
     };
     let (mut pages, mut listed, mut token) = (0, std::collections::HashSet::new(), String::new());
     loop {

@@ -9,7 +9,7 @@ use crate::authority::directory::Library;
 use crate::authority::error::{Error, Reason};
 use crate::authority::keyspace;
 use crate::authority::libraries::{DeleteLibrary, UpdateLibrary};
-use crate::authority::list::{LibraryRef, TokenFilter};
+use crate::authority::list::{EventFilter, LibraryRef, TokenFilter};
 use crate::authority::page::PageRequest;
 use crate::authority::permission::Reserved;
 use crate::authority::secret::TokenId;
@@ -17,11 +17,7 @@ use crate::authority::state::TokenState;
 use crate::authority::users::DeleteUser;
 
 fn all() -> TokenFilter {
-    TokenFilter {
-        library: named("acme"),
-        user: None,
-        show_revoked: false,
-    }
+    TokenFilter::of(named("acme"))
 }
 
 fn page(size: i32, token: &str) -> PageRequest {
@@ -125,7 +121,7 @@ async fn a_page_token_is_good_for_its_caller_its_filter_and_its_list_alone() {
     refused(
         "adam",
         TokenFilter {
-            show_revoked: true,
+            states: TokenState::ALL.to_vec(),
             ..all()
         },
         &next,
@@ -192,7 +188,7 @@ async fn lists_hide_revoked_tokens_unless_asked_and_filter_by_user() {
         []
     );
     let shown = TokenFilter {
-        show_revoked: true,
+        states: TokenState::ALL.to_vec(),
         ..jane
     };
     assert_eq!(
@@ -299,10 +295,10 @@ async fn what_is_left_of_a_deleted_library_operators_find_by_its_uid() {
         .unwrap();
     assert!(found.contains(&id));
     let caller = caller(&stage, "root").await;
-    let first = page(10, "");
+    let (of_deleted, first) = (EventFilter::of(uid), page(10, ""));
     let log = stage
         .authority
-        .list_audit_events(&caller, &uid, &first, stage.time());
+        .list_audit_events(&caller, &of_deleted, &first, stage.time());
     assert!(
         log.await
             .unwrap()

@@ -12,6 +12,7 @@ use crate::authority::list::TokenFilter;
 use crate::authority::page::PageRequest;
 use crate::authority::permission::Reserved;
 use crate::authority::secret::TokenId;
+use crate::authority::state::TokenState;
 use crate::authority::token::AccessRight;
 use crate::authority::update::UpdateToken;
 use crate::authority::users::CreateUser;
@@ -46,9 +47,9 @@ async fn listed(stage: &Stage, user: &str, of: Option<&str>) -> Result<Vec<Token
         .await
         .unwrap();
     let filter = TokenFilter {
-        library: named("acme"),
         user: of.map(name),
-        show_revoked: true,
+        states: TokenState::ALL.to_vec(),
+        ..TokenFilter::of(named("acme"))
     };
     let page = PageRequest::default();
     let listed = stage

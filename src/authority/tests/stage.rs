@@ -15,6 +15,7 @@ use crate::authority::issue::CreateToken;
 use crate::authority::judge::{Demand, Verdict};
 use crate::authority::keys::RootKey;
 use crate::authority::keyspace::Stored;
+use crate::authority::list::EventFilter;
 use crate::authority::moment::{Moment, Now};
 use crate::authority::page::PageRequest;
 use crate::authority::permission::Reserved;
@@ -278,14 +279,14 @@ impl Stage {
             .authenticate("root", Reserved::TokensAdmin)
             .await
             .unwrap();
-        let library = named(library);
+        let of_library = EventFilter::of(named(library));
         let page = PageRequest {
             size: 1000,
             ..PageRequest::default()
         };
         let listed = self
             .authority
-            .list_audit_events(&caller, &library, &page, self.time());
+            .list_audit_events(&caller, &of_library, &page, self.time());
         listed
             .await
             .unwrap()

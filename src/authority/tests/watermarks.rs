@@ -142,11 +142,11 @@ async fn lists_agree_and_say_why() {
     stage.done("root", &all_of("jane")).await;
     let root = stage.authenticate("root", Reserved::TokensAdmin).await;
     let root = root.unwrap();
-    for (show_revoked, expected) in [(false, 0), (true, 1)] {
+    for (state, expected) in [(TokenState::Active, 0), (TokenState::Revoked, 1)] {
         let filter = TokenFilter {
-            library: named("acme"),
             user: Some(name("jane")),
-            show_revoked,
+            states: vec![state],
+            ..TokenFilter::of(named("acme"))
         };
         let page = PageRequest::default();
         let listed = stage

@@ -204,6 +204,24 @@ fn an_assignment_of_nothing_is_a_usage_error() {
 async fn audit_and_library_list() {
     let request: v1::ListAuditEventsRequest = asked("audit --library acme --limit 5").await;
     assert_eq!((request.library.as_str(), request.page_size), ("acme", 5));
+    let request: v1::ListAuditEventsRequest = asked(
+        "audit --library-uid 0f --token-id id --user jane --actor acme/tom --action token. \
+         --since 2026-01-01T00:00:00Z --until 2026-02-01T00:00:00Z",
+    )
+    .await;
+    let at = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
+    let expected = v1::ListAuditEventsRequest {
+        library_uid: text("0f"),
+        page_size: 1000,
+        token_id: text("id"),
+        user: text("jane"),
+        actor: text("acme/tom"),
+        action: text("token."),
+        since: at(1_767_225_600),
+        until: at(1_769_904_000),
+        ..v1::ListAuditEventsRequest::default()
+    };
+    assert_eq!(request, expected);
     let request: v1::ListLibrariesRequest = asked("library list").await;
     assert_eq!(request.page_size, 1000);
 }

@@ -79,6 +79,69 @@ async fn token_get_and_list() {
 }
 
 #[tokio::test]
+async fn token_list_sends_every_filter() {
+    let request: v1::ListTokensRequest = asked(
+        "token list --state expired --state owner-deleted --department north --user-type clerk \
+         --created-after 2026-01-01T00:00:00Z --created-before 2026-02-01T00:00:00Z \
+         --expires-after 2027-01-01T00:00:00Z --expires-before 2027-02-01T00:00:00Z \
+         --issued-by acme/jane --name till --permission orders:read --restricted false \
+         --longer-than-policy --sort expires --limit 3",
+    )
+    .await;
+    let at = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
+    let expected = v1::ListTokensRequest {
+        page_size: 3,
+        states: vec![
+            v1::TokenState::Expired.into(),
+            v1::TokenState::OwnerDeleted.into(),
+        ],
+        department: text("north"),
+        user_type: text("clerk"),
+        created_after: at(1_767_225_600),
+        created_before: at(1_769_904_000),
+        expires_after: at(1_798_761_600),
+        expires_before: at(1_801_440_000),
+        issued_by: text("acme/jane"),
+        name_contains: text("till"),
+        permission: text("orders:read"),
+        restricted_by_ip: Some(false),
+        longer_than_policy: true,
+        sort: v1::TokenSort::Expires.into(),
+        ..v1::ListTokensRequest::default()
+    };
+    assert_eq!(request, expected);
+    let request: v1::ListTokensRequest =
+        asked("token list --expires-within 30d --restricted true").await;
+    let expected = v1::ListTokensRequest {
+        page_size: 1000,
+        expires_within: text("30d"),
+        restricted_by_ip: Some(true),
+        ..v1::ListTokensRequest::default()
+    };
+    assert_eq!(request, expected);
+}
+
+#[test]
+fn filters_that_contradict_each_other_are_no_command() {
+    for wrong in [
+        "list --state active --show-revoked",
+        "list --expires-within 30d --expires-after 2027-01-01T00:00:00Z",
+        "list --expires-within 30d --expires-before 2027-01-01T00:00:00Z",
+        "list --restricted",
+        "list --restricted perhaps",
+        "list --state asleep",
+        "list --sort name",
+        "list --created-after yesterday",
+    ] {
+        let line = ["token-authority", "token"]
+            .into_iter()
+            .chain(wrong.split_whitespace());
+        let error = Cli::try_parse_from(line).expect_err(wrong);
+        assert_eq!(error.exit_code(), Exit::Usage as i32, "{wrong}");
+    }
+}
+
+#[tokio::test]
 async fn token_update_sends_what_was_given_and_nothing_else() {
     let request: v1::UpdateTokenRequest = asked("token update id --request-id r").await;
     let nothing = v1::UpdateTokenRequest {

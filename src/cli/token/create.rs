@@ -9,7 +9,7 @@ use super::super::call::{Repeat, identify};
 use super::super::connect::Session;
 use super::super::failure::Failure;
 use super::super::output::{Output, WithSecret};
-use super::super::words::number;
+use super::super::words::{number, time};
 use crate::proto::{Change, v1};
 
 /// `token create`.
@@ -122,18 +122,4 @@ pub(super) async fn deliver<Q: Change, A: WithSecret>(
             request_id,
             error,
         })
-}
-
-/// As the API takes a moment.
-pub(super) fn time(time: Timestamp) -> prost_types::Timestamp {
-    // On the wire the fraction counts forward from the second, before 1970 too.
-    let nanos = time.as_nanosecond();
-    let (seconds, nanos) = (
-        nanos.div_euclid(1_000_000_000),
-        nanos.rem_euclid(1_000_000_000),
-    );
-    prost_types::Timestamp {
-        seconds: i64::try_from(seconds).unwrap_or(i64::MAX),
-        nanos: i32::try_from(nanos).unwrap_or_default(),
-    }
 }

@@ -7,8 +7,7 @@ use super::super::call::Repeat;
 use super::super::connect::Session;
 use super::super::failure::Failure;
 use super::super::output::Output;
-use super::super::words::number;
-use super::create::time;
+use super::super::words::{number, time};
 use crate::proto::v1;
 
 /// `token revoke`.

@@ -6,10 +6,8 @@ pub(in crate::grpc) use self::shown::token;
 pub(super) use self::shown::token_kind;
 use super::{Clear, apis, cidrs, description, display_name, known, moment, permissions, pin};
 use crate::authority::change::{ExtendToken, Extension, ResumeToken, RevokeToken, SuspendToken};
-use crate::authority::directory::Uid;
 use crate::authority::error::{Error, Faults, Reason};
 use crate::authority::issue::CreateToken;
-use crate::authority::list::{LibraryRef, TokenFilter};
 use crate::authority::moment::{Lifetime, Until};
 use crate::authority::name::{self as names, MAX_DESCRIPTION_BYTES, MAX_DISPLAY_NAME_BYTES, Name};
 use crate::authority::permission::PermissionSet;
@@ -332,36 +330,6 @@ fn revocation_reason(faults: &mut Faults, reason: i32) -> RevocationReason {
 
 pub(in crate::grpc) fn token_id(text: &str) -> Result<TokenId, Error> {
     TokenId::parse(text).map_err(|why| Error::invalid("token_id", why.to_string()))
-}
-
-/// A library that is named by its uid, and by nothing else.
-pub(in crate::grpc) fn library_uid(library: &str, uid: &str) -> Result<LibraryRef, Error> {
-    if !library.is_empty() {
-        let why = "must not be given together with library";
-        return Err(Error::invalid("library_uid", why));
-    }
-    let uid = Uid::parse(uid).map_err(|why| Error::invalid("library_uid", why))?;
-    Ok(LibraryRef::Uid(uid))
-}
-
-pub(in crate::grpc) fn token_filter(
-    message: &v1::ListTokensRequest,
-    library: LibraryRef,
-) -> Result<TokenFilter, Error> {
-    let v1::ListTokensRequest {
-        library: _,
-        library_uid: _,
-        user,
-        show_revoked,
-        page_size: _,
-        page_token: _,
-    } = message;
-    let user = Name::parse_optional(user).map_err(|why| Error::invalid("user", why.to_string()))?;
-    Ok(TokenFilter {
-        library,
-        user,
-        show_revoked: *show_revoked,
-    })
 }
 
 /// The end that is asked for in one of two ways, or in none.

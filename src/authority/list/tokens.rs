@@ -1,0 +1,175 @@
+//! The tokens of a library, filtered and sorted. What the index tells is filtered there; texts are read from the records.
+
+use super::MAX_EXAMINED;
+use super::filter::{TokenFilter, Wanted};
+use crate::authority::caller::Caller;
+use crate::authority::directory::Uid;
+use crate::authority::error::{Error, Reason};
+use crate::authority::index::{Lookup, Place};
+use crate::authority::keyspace::{self, Versioned};
+use crate::authority::moment::Moment;
+use crate::authority::name::Name;
+use crate::authority::page::{Binding, Page, PageRequest, Room, bad_page_token};
+use crate::authority::secret::TokenId;
+use crate::authority::token::Token;
+use crate::authority::{Authority, understand};
+
+/// Most tokens that are looked at under one lock of the index: the writer, and all that wait behind it, come in between.
+const SLICE: usize = 1000;
+/// Most records that are fetched at once, for the same reason.
+const FETCHED: usize = 250;
+
+/// What one look at the index found.
+struct Slice {
+    /// The places of what is wanted.
+    found: Vec<Place>,
+    /// How many it looked at.
+    examined: usize,
+    /// Where it stopped, if there is more.
+    rest: Option<Place>,
+}
+
+impl Authority {
+    /// One token.
+    pub async fn get_token(
+        &self,
+        caller: &Caller,
+        id: TokenId,
+        now: Moment,
+    ) -> Result<Versioned<Token>, Error> {
+        let by = self.authorise(caller, now)?;
+        self.visible_token(&by, id).await
+    }
+
+    /// The tokens of a library that a filter leaves, in its order. A page may be shorter than asked for, or empty, and yet not
+    /// the last: a call looks at 10,000 tokens at most.
+    pub async fn list_tokens(
+        &self,
+        caller: &Caller,
+        filter: &TokenFilter,
+        page: &PageRequest,
+        now: Moment,
+    ) -> Result<Page<Versioned<Token>>, Error> {
+        let by = self.authorise(caller, now)?;
+        let filter = &filter.within_reach(&by)?;
+        let library = self.uid_of(&by, &filter.library)?;
+        // A name may be that of another library by the next page. The debug form names and delimits every field.
+        let binding = Binding::new("tokens", &by, format!("{library}/{filter:?}"));
+        let mut at = match self.open_page(&binding, page)? {
+            None => None,
+            Some(cursor) => Some(place_of(&cursor).ok_or_else(bad_page_token)?),
+        };
+        let wanted = Wanted::new(filter, now);
+        let (mut room, mut left) = (Room::of(page), MAX_EXAMINED);
+        let mut items = Vec::new();
+        let next = 'page: loop {
+            let fetched = if wanted.reads_records() {
+                FETCHED
+            } else {
+                FETCHED.min(room.items())
+            };
+            let user = filter.user.as_ref();
+            let slice = self.find_tokens(library, user, &wanted, at, (left.min(SLICE), fetched))?;
+            left -= slice.examined;
+            let records = self.fetch_places(&slice.found).await?;
+            for (place, record) in slice.found.iter().zip(records) {
+                if room.is_full() {
+                    break 'page at;
+                }
+                // It may be gone by now, or have another text.
+                if let Some(record) = record {
+                    let token = understand::<Token>(&record)?;
+                    if wanted.admits_texts(&token.value) {
+                        if !room.takes(&record) {
+                            break 'page at;
+                        }
+                        items.push(token);
+                    }
+                }
+                at = Some(*place);
+            }
+            at = slice.rest;
+            if at.is_none() || room.is_full() || left == 0 {
+                break at;
+            }
+            tokio::task::yield_now().await;
+        };
+        let next = next
+            .map(|place| self.seal_page(&binding, &cursor_of(place)))
+            .unwrap_or_default();
+        Ok(Page { items, next })
+    }
+
+    /// Filters over the index, after a place: looks at so many tokens at most, and finds so many at most.
+    fn find_tokens(
+        &self,
+        library: Uid,
+        user: Option<&Name>,
+        wanted: &Wanted<'_>,
+        after: Option<Place>,
+        (most_examined, most_found): (usize, usize),
+    ) -> Result<Slice, Error> {
+        let mut slice = Slice {
+            found: Vec::new(),
+            examined: 0,
+            rest: None,
+        };
+        let state = self.index.read()?;
+        if !state.is_complete() {
+            return Err(Error::new(
+                Reason::NotReady,
+                "the tokens are still being loaded; try again",
+            ));
+        }
+        // A deleted one that left no token is not known any more.
+        let Some(slot) = state.directory().library_of(library) else {
+            return Ok(slice);
+        };
+        let user = match user {
+            None => None,
+            Some(name) => Some(
+                slot.user_named(name.as_str())
+                    .ok_or_else(|| Error::not_found("user"))?,
+            ),
+        };
+        let (begin, last) = wanted.stretch(after);
+        let places = slot.tokens.after(wanted.sort(), begin);
+        let mut places = places.take_while(|place| place.rank <= last).peekable();
+        while let Some(place) = places.next() {
+            slice.examined += 1;
+            if let Lookup::Known(view) = state.token(place.id)
+                && wanted.admits(&view, user)
+            {
+                slice.found.push(place);
+            }
+            if slice.examined == most_examined || slice.found.len() == most_found {
+                slice.rest = places.peek().map(|_| place);
+                break;
+            }
+        }
+        Ok(slice)
+    }
+
+    async fn fetch_places(
+        &self,
+        places: &[Place],
+    ) -> Result<Vec<Option<crate::store::Record>>, Error> {
+        if places.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys = places.iter().map(|place| keyspace::token(place.id));
+        Ok(self.store.get(keys.collect()).await?)
+    }
+}
+
+fn cursor_of(place: Place) -> Vec<u8> {
+    [&place.rank.to_be_bytes()[..], &place.id.0].concat()
+}
+
+fn place_of(cursor: &[u8]) -> Option<Place> {
+    let (rank, id) = cursor.split_at_checked(8)?;
+    Some(Place {
+        rank: i64::from_be_bytes(rank.try_into().ok()?),
+        id: TokenId(id.try_into().ok()?),
+    })
+}
