@@ -14,7 +14,7 @@ use super::moment::Moment;
 use super::name::Name;
 use super::page::{Binding, Page, PageRequest, bad_page_token, fitting};
 use super::secret::TokenId;
-use super::token::Token;
+use super::token::{Token, TokenKind};
 use super::understand;
 use crate::store::{Key, Record};
 
@@ -37,6 +37,8 @@ pub struct TokenFilter {
     pub library: LibraryRef,
     /// Of this user alone.
     pub user: Option<Name>,
+    /// Of this kind alone.
+    pub kind: Option<TokenKind>,
     /// Revoked ones too.
     pub show_revoked: bool,
 }
@@ -68,7 +70,7 @@ impl Authority {
         let binding = Binding::new(
             "tokens",
             &by,
-            format!("{library}/{user}/{}", filter.show_revoked),
+            format!("{library}/{user}/{}/{:?}", filter.show_revoked, filter.kind),
         );
         let after = self.open_page(&binding, page)?;
         let (found, mut next) =
@@ -128,8 +130,10 @@ impl Authority {
         let mut found = Vec::new();
         for (examined, order) in slot.tokens.range((start, Bound::Unbounded)).enumerate() {
             if let Lookup::Known(view) = state.token(order.1) {
+                let token = &view.records.token;
                 let wanted = user.is_none_or(|user| view.token.user == user)
-                    && (filter.show_revoked || !view.records.token.is_revoked(now));
+                    && filter.kind.is_none_or(|kind| token.kind == kind)
+                    && (filter.show_revoked || !token.is_revoked(now));
                 if wanted {
                     found.push(*order);
                 }

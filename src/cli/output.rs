@@ -65,6 +65,7 @@ answers! {
     CreateUserResponse GetUserResponse ListUsersResponse UpdateUserResponse DeleteUserResponse
     CreateTokenResponse GetTokenResponse ListTokensResponse UpdateTokenResponse ExtendTokenResponse RotateTokenResponse
     SuspendTokenResponse ResumeTokenResponse RevokeTokenResponse
+    OpenSessionResponse SetPasswordResponse
     ListAuditEventsResponse VerifyResponse
 }
 
@@ -94,6 +95,20 @@ macro_rules! secrets {
 }
 
 secrets! { CreateTokenResponse RotateTokenResponse }
+
+impl WithSecret for v1::OpenSessionResponse {
+    fn token(&self) -> Option<&v1::Token> {
+        self.token.as_ref()
+    }
+
+    fn secret(&self) -> &str {
+        &self.secret
+    }
+
+    fn warnings(&self) -> &[String] {
+        &[]
+    }
+}
 
 // === impl Output ===
 

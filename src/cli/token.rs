@@ -3,7 +3,8 @@
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
-use self::create::{Create, Grant, deliver, time};
+pub(super) use self::create::deliver;
+use self::create::{Create, Grant, time};
 use super::call::{BasedOn, Limit, Repeat};
 use super::connect::Session;
 use super::failure::Failure;
@@ -68,6 +69,9 @@ pub struct List {
     /// Only this user's
     #[arg(long)]
     user: Option<String>,
+    /// Only those of this kind
+    #[arg(long, value_enum)]
+    kind: Option<v1::TokenKind>,
     /// List revoked ones too
     #[arg(long)]
     show_revoked: bool,
@@ -275,6 +279,7 @@ impl List {
             library: self.library.clone().unwrap_or_default(),
             library_uid: self.library_uid.clone().unwrap_or_default(),
             user: self.user.clone().unwrap_or_default(),
+            kind: number(self.kind),
             show_revoked: self.show_revoked,
             page_size,
             page_token,

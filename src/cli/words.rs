@@ -77,6 +77,10 @@ typed! {
         OwnerLeft "owner-left" "The person or system that used it has left",
         Other "other" "Anything else: see --comment",
     }
+    TokenKind {
+        Api "api" "An integration: external applications and code",
+        Session "session" "A login with user name and password, as of a mobile app",
+    }
     UserKind {
         Standard "standard" "A person who can log in",
         ApiOnly "api-only" "A system: administrators manage its tokens",
@@ -118,6 +122,7 @@ mod tests {
         check::<v1::AccessRight>();
         check::<v1::LibraryState>();
         check::<v1::RevocationReason>();
+        check::<v1::TokenKind>();
         check::<v1::UserKind>();
         check::<v1::UserState>();
     }
@@ -134,6 +139,7 @@ mod tests {
         check::<v1::Filter>();
         check::<v1::LibraryState>();
         check::<v1::RevocationReason>();
+        check::<v1::TokenKind>();
         check::<v1::UserKind>();
         check::<v1::UserState>();
     }

@@ -3,6 +3,7 @@
 
 mod audit;
 mod library;
+mod session;
 mod token;
 mod user;
 mod verify;
@@ -11,6 +12,7 @@ use prost_types::Timestamp;
 
 pub(super) use self::audit::audit_event;
 pub(super) use self::library::{create_library, delete_library, library, update_library};
+pub(super) use self::session::{open_session, set_password};
 pub(super) use self::token::{
     create_token, extend_token, library_uid, resume_token, revoke_token, rotate_token,
     suspend_token, token, token_filter, token_id, update_token,

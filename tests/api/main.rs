@@ -28,6 +28,7 @@ mod reasons;
 mod refusal;
 mod schema;
 mod search;
+mod sessions;
 mod story;
 mod time;
 mod token;

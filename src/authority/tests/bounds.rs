@@ -213,6 +213,7 @@ async fn a_page_of_large_records_is_a_shorter_page_and_nothing_is_left_out() {
     let filter = TokenFilter {
         library: named("acme"),
         user: Some(name("jane")),
+        kind: None,
         show_revoked: false,
     };
     let (mut pages, mut listed, mut token) = (0, std::collections::HashSet::new(), String::new());

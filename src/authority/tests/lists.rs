@@ -20,6 +20,7 @@ fn all() -> TokenFilter {
     TokenFilter {
         library: named("acme"),
         user: None,
+        kind: None,
         show_revoked: false,
     }
 }

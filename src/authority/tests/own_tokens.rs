@@ -48,6 +48,7 @@ async fn listed(stage: &Stage, user: &str, of: Option<&str>) -> Result<Vec<Token
     let filter = TokenFilter {
         library: named("acme"),
         user: of.map(name),
+        kind: None,
         show_revoked: true,
     };
     let page = PageRequest::default();

@@ -15,7 +15,7 @@ use crate::authority::name::{self as names, MAX_DESCRIPTION_BYTES, MAX_DISPLAY_N
 use crate::authority::permission::PermissionSet;
 use crate::authority::rotate::RotateToken;
 use crate::authority::secret::TokenId;
-use crate::authority::token::{AccessRight, RevocationReason};
+use crate::authority::token::{AccessRight, RevocationReason, TokenKind};
 use crate::authority::update::UpdateToken;
 use crate::proto::v1;
 
@@ -289,13 +289,22 @@ pub(in crate::grpc) fn token_filter(
         library_uid: _,
         user,
         show_revoked,
+        kind,
         page_size: _,
         page_token: _,
     } = message;
-    let user = Name::parse_optional(user).map_err(|why| Error::invalid("user", why.to_string()))?;
+    let mut faults = Faults::default();
+    let user = faults.take("user", Name::parse_optional(user)).flatten();
+    let kind = match known::<v1::TokenKind>(&mut faults, "kind", *kind) {
+        None | Some(v1::TokenKind::Unspecified) => None,
+        Some(v1::TokenKind::Api) => Some(TokenKind::Api),
+        Some(v1::TokenKind::Session) => Some(TokenKind::Session),
+    };
+    faults.check()?;
     Ok(TokenFilter {
         library,
         user,
+        kind,
         show_revoked: *show_revoked,
     })
 }

@@ -19,6 +19,7 @@ pub(in crate::grpc) fn token(token: &Token, state: TokenState, etag: String) -> 
         issued_by,
         display_name,
         description,
+        device_name,
         create_time,
         not_before,
         expire_time,
@@ -44,6 +45,7 @@ pub(in crate::grpc) fn token(token: &Token, state: TokenState, etag: String) -> 
         issued_by: issued_by.clone(),
         display_name: display_name.clone(),
         description: description.clone(),
+        device_name: device_name.clone(),
         create_time: Some(timestamp(*create_time)),
         not_before: not_before.map(timestamp),
         expire_time: Some(timestamp(*expire_time)),
@@ -87,6 +89,7 @@ pub(in crate::grpc) fn token(token: &Token, state: TokenState, etag: String) -> 
 pub(in crate::grpc::convert) fn token_kind(kind: TokenKind) -> v1::TokenKind {
     match kind {
         TokenKind::Api => v1::TokenKind::Api,
+        TokenKind::Session => v1::TokenKind::Session,
     }
 }
 
