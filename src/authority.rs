@@ -10,6 +10,8 @@ pub mod cidr;
 pub mod directory;
 pub mod error;
 pub mod grant;
+mod guess;
+mod hashers;
 pub mod index;
 pub mod issue;
 pub mod judge;
@@ -21,6 +23,7 @@ pub mod moment;
 pub mod name;
 mod operators;
 pub mod page;
+pub mod password;
 pub mod permission;
 mod policy;
 mod records;
@@ -28,6 +31,7 @@ pub mod requests;
 pub mod reveal;
 pub mod rotate;
 pub mod secret;
+pub mod sessions;
 mod start;
 pub mod state;
 mod sweep;
@@ -50,6 +54,8 @@ pub use start::{Opened, StartError};
 pub use verify::{Judgement, Scope, Seen};
 
 use self::error::Error;
+use self::guess::Guesses;
+use self::hashers::Hashers;
 use self::index::Index;
 use self::keys::{Keys, RootKey};
 use self::keyspace::{Stored, Versioned};
@@ -61,6 +67,10 @@ pub struct Authority {
     index: Arc<Index>,
     keys: Keys,
     root: RootKey,
+    /// The threads that passwords are hashed on.
+    hashers: Hashers,
+    /// How many wrong passwords were tried.
+    guesses: Guesses,
     /// Places for look-ups of tokens that are not loaded yet.
     misses: Semaphore,
     /// Held while the day's sealing key is made.

@@ -1,6 +1,6 @@
 //! The command line: a gRPC client of the authority. It never opens the database.
 //!
-//! What a person types becomes a request here (`library`, `user_type`, `user`, `token`, `verify`, `audit`), goes out
+//! What a person types becomes a request here (`library`, `user_type`, `user`, `token`, `session`, `verify`, `audit`), goes out
 //! through [`connect`] and [`call`], and comes back as a table or as JSON through [`output`]. What went wrong is told
 //! by [`failure`].
 
@@ -22,6 +22,7 @@ mod failure;
 mod library;
 mod output;
 mod prompt;
+mod session;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -89,6 +90,8 @@ pub enum Call {
     User(Noun<user::Verb>),
     /// Tokens: create, inspect, change and end them
     Token(Noun<token::Verb>),
+    /// Sessions: log a user in with a password
+    Session(Noun<session::Verb>),
     /// Ask whether a token, read from standard input, is good for something right now
     #[command(after_help = [verify::EXAMPLES, EXIT_STATUS].join("\n\n"))]
     Verify(Question<verify::Verify>),
@@ -143,7 +146,7 @@ struct Streams<'a> {
 #[must_use]
 pub fn main(options: CallOptions, call: Call) -> ExitCode {
     let stdin: &mut dyn Read = if io::stdin().is_terminal() {
-        &mut HiddenLine::default()
+        &mut HiddenLine::new(call.prompts())
     } else {
         &mut io::stdin().lock()
     };
@@ -207,8 +210,18 @@ impl Call {
             Call::UserType(noun) => &mut noun.options,
             Call::User(noun) => &mut noun.options,
             Call::Token(noun) => &mut noun.options,
+            Call::Session(noun) => &mut noun.options,
             Call::Verify(question) => &mut question.options,
             Call::Audit(question) => &mut question.options,
+        }
+    }
+
+    /// What a terminal asks for: what is typed is not shown, so what is to be kept is typed twice.
+    fn prompts(&self) -> &'static [&'static str] {
+        match self {
+            Call::User(_) => &["New password: ", "The same again: "],
+            Call::Session(_) => &["Password: "],
+            _ => &["Token: "],
         }
     }
 
@@ -221,8 +234,9 @@ impl Call {
         match self {
             Call::Library(noun) => noun.verb.run(session, output).await?,
             Call::UserType(noun) => noun.verb.run(session, output).await?,
-            Call::User(noun) => noun.verb.run(session, output).await?,
+            Call::User(noun) => noun.verb.run(session, stdin, output).await?,
             Call::Token(noun) => noun.verb.run(session, output).await?,
+            Call::Session(noun) => noun.verb.run(session, stdin, output).await?,
             Call::Verify(question) => return question.asked.run(session, stdin, output).await,
             Call::Audit(question) => question.asked.run(session, output).await?,
         }

@@ -35,7 +35,7 @@
 //! - No type that holds a secret can be printed. A secret leaves the process in the one answer that makes it.
 //! - What can't be read, decoded or decided refuses. No error path ends in VALID (G6).
 //!
-//! # Four walks
+//! # Five walks
 //!
 //! **Create.** [`grpc::context`] gives the call its id, span and deadline. [`grpc::identity`] judges the credential for
 //! `tokens:admin`. `grpc/convert` takes the message apart, all faults at once. [`authority::transaction`] judges the caller
@@ -49,6 +49,9 @@
 //!
 //! **Revoke.** As Create, with a record that has a revocation. When it returns, the change is on disk and in the index: every
 //! Verify that begins afterwards is refused.
+//!
+//! **Log in.** [`authority::sessions`] counts the attempt, hashes the password on one of few threads that do nothing else, and
+//! only then plans a token as Create does. The commit names the password that was proved. Nothing of it is on Verify's way.
 //!
 //! **Start.** The port listens and health answers. The store opens; the root key is proved; keys and directory are loaded.
 //! From here Verify answers correctly. The tokens follow in slices between commits; one that is not there yet is fetched by

@@ -44,4 +44,5 @@ changes! {
     CreateUserRequest UpdateUserRequest DeleteUserRequest
     CreateTokenRequest UpdateTokenRequest ExtendTokenRequest RotateTokenRequest
     SuspendTokenRequest ResumeTokenRequest RevokeTokenRequest RevokeTokensRequest RevealTokenRequest
+    OpenSessionRequest SetPasswordRequest
 }

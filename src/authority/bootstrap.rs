@@ -186,6 +186,7 @@ impl Authority {
             issued_by: AUTHORITY.to_owned(),
             display_name: "operator".to_owned(),
             description: "made at a start that found no live operator token".to_owned(),
+            device_name: String::new(),
             create_time: now,
             not_before: None,
             expire_time: now.checked_add(&lifetime).unwrap_or(Moment::MAX),

@@ -28,6 +28,20 @@ impl Address {
     pub fn new(address: IpAddr) -> Address {
         Address(address.to_canonical())
     }
+
+    /// What tells one client from another: the address, or of IPv6 the first 64 bits, since whoever has one address of
+    /// such a network has all of them.
+    #[must_use]
+    pub fn client(self) -> [u8; 16] {
+        match self.0 {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+            IpAddr::V6(v6) => {
+                let mut network = v6.octets();
+                network[8..].fill(0);
+                network
+            }
+        }
+    }
 }
 
 // === impl Cidr ===

@@ -13,11 +13,13 @@ pub enum Reason {
     CredentialMissing,
     /// The credential is not good.
     CredentialRefused,
+    /// Nobody logs in with this user name and password.
+    LoginRefused,
     /// The caller lacks the permission, or names a library that is not its own.
     PermissionDenied,
     /// A reserved permission would be conveyed by somebody who doesn't hold it.
     ReservedPermission,
-    /// The user doesn't manage its own tokens.
+    /// The user doesn't log in or manage its own tokens.
     SelfServiceDenied,
     /// Fields are not as they must be.
     InvalidFields,

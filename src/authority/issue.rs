@@ -119,6 +119,7 @@ impl Command for CreateToken {
             issued_by: by.on_behalf_of(),
             display_name: self.display_name.clone(),
             description: self.description.clone(),
+            device_name: String::new(),
             create_time: now,
             not_before: self.not_before,
             expire_time,

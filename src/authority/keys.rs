@@ -11,7 +11,9 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use self::aead::{aead_key, open, seal};
+use super::directory::Uid;
 use super::keyspace::ROOT_CHECK;
+use super::password::Password;
 use super::secret::{self, NoRandomness, Secret, TokenId};
 
 /// Bytes of a tag that the index keeps and compares: 128 bits leave a forger 2^-128 per guess.
@@ -48,6 +50,8 @@ pub struct Keys {
 pub struct NotARootKey;
 
 const KEY_BYTES: usize = 32;
+/// What the key for passwords is derived by. It is shorter than what tags are made of, and than what else is authenticated.
+const PASSWORDS: &[u8] = b"passwords 1";
 /// What a check of the root key holds: any text serves.
 const KNOWN_TEXT: &[u8; KEY_BYTES] = b"token-authority root key check 1";
 
@@ -169,6 +173,29 @@ impl Keys {
         bool::from(equal) && found.is_some()
     }
 
+    /// What is hashed in place of a user's password, under a key of its own that comes from the HMAC key of a version: what is
+    /// kept of a password can't be guessed at without the root key, nor be moved to another user. `None` for an unknown version.
+    #[must_use]
+    pub fn pepper(
+        &self,
+        version: u32,
+        user: Uid,
+        password: &Password,
+    ) -> Option<Zeroizing<[u8; 32]>> {
+        let derived = hmac::sign(self.hmac_key(version)?, PASSWORDS);
+        let mut context =
+            hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()));
+        context.update(&user.0);
+        context.update(password.expose().as_bytes());
+        Some(Zeroizing::new(to_bytes(&context.sign())))
+    }
+
+    /// The version of the key that new passwords and tags are made with.
+    #[must_use]
+    pub fn newest(&self) -> u32 {
+        self.hmac.last().map_or(0, |(version, _)| *version)
+    }
+
     /// A MAC for what callers hand back, such as page tokens.
     #[must_use]
     pub fn mac(&self, label: &str, message: &[u8]) -> [u8; 32] {
@@ -281,107 +308,4 @@ fn nibble(digit: u8) -> Option<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn keys() -> Keys {
-        Keys::new(&[(1, Zeroizing::new([1; 32])), (2, Zeroizing::new([2; 32]))]).unwrap()
-    }
-
-    #[test]
-    fn only_the_right_secret_proves_a_tag() {
-        let keys = keys();
-        let (secret, other) = (Secret::mint().unwrap(), Secret::mint().unwrap());
-        let tag = keys.tag(&secret);
-        assert_eq!(tag.key_version, 2);
-        assert!(keys.proves(&secret, Some((tag.short(), 2))));
-        assert!(
-            !keys.proves(&secret, Some((tag.short(), 1))),
-            "the key's version counts"
-        );
-        assert!(
-            !keys.proves(&secret, Some((tag.short(), 3))),
-            "an unknown version proves nothing"
-        );
-        assert!(!keys.proves(&other, Some((tag.short(), 2))));
-        assert!(!keys.proves(&secret, None));
-        let renamed = Secret {
-            id: other.id,
-            bytes: secret.bytes.clone(),
-        };
-        assert!(
-            !keys.proves(&renamed, Some((tag.short(), 2))),
-            "the id is part of the proof"
-        );
-    }
-
-    #[test]
-    fn a_tag_presented_as_a_secret_proves_nothing() {
-        let keys = keys();
-        let secret = Secret::mint().unwrap();
-        let tag = keys.tag(&secret);
-        let hash = Secret {
-            id: secret.id,
-            bytes: Zeroizing::new(tag.bytes),
-        };
-        assert!(!keys.proves(&hash, Some((tag.short(), 2))));
-    }
-
-    #[test]
-    fn what_is_wrapped_opens_in_its_place_and_under_its_key_alone() {
-        let (root, text) = RootKey::mint().unwrap();
-        let wrapped = root.wrap(b"place", &[7; 32]).unwrap();
-        assert_eq!(*root.unwrap(b"place", &wrapped).unwrap(), [7; 32]);
-        assert_eq!(
-            *RootKey::parse(&text)
-                .unwrap()
-                .unwrap(b"place", &wrapped)
-                .unwrap(),
-            [7; 32]
-        );
-        assert!(root.unwrap(b"other", &wrapped).is_none());
-        assert!(
-            RootKey::mint()
-                .unwrap()
-                .0
-                .unwrap(b"place", &wrapped)
-                .is_none()
-        );
-        for i in 0..wrapped.len() {
-            let mut changed = wrapped.clone();
-            changed[i] ^= 1;
-            assert!(root.unwrap(b"place", &changed).is_none());
-            assert!(root.unwrap(b"place", &wrapped[..i]).is_none());
-        }
-    }
-
-    #[test]
-    fn what_is_sealed_opens_until_its_day_is_forgotten() {
-        let keys = keys();
-        assert!(keys.seal(5, b"place", "text").is_none());
-        keys.add_sealing(5, &[9; 32]);
-        let sealed = keys.seal(5, b"place", "text").unwrap();
-        assert_eq!(
-            keys.unseal(5, b"place", &sealed).unwrap().as_slice(),
-            b"text"
-        );
-        assert!(keys.unseal(5, b"other", &sealed).is_none());
-        keys.drop_sealing_before(6);
-        assert!(keys.unseal(5, b"place", &sealed).is_none());
-    }
-
-    #[test]
-    fn a_root_key_file_holds_64_hexadecimal_digits() {
-        for bad in [
-            "",
-            "00",
-            &"0".repeat(63),
-            &"0".repeat(65),
-            &"g".repeat(64),
-            &format!(" {}", "0".repeat(63)),
-        ] {
-            assert!(RootKey::parse(bad).is_err());
-        }
-        assert!(RootKey::parse(&format!("{}\n", "0".repeat(64))).is_ok());
-    }
-}
+mod tests;

@@ -10,6 +10,7 @@
 //! | `y` library uid, name | user type |
 //! | `g` library uid, name | empty; put by each assignment of the user type, so that it and deleting the type exclude each other |
 //! | `u` library uid, name | user |
+//! | `p` library uid, user uid | password, hashed: it is in no list, and another user of the same name has it not |
 //! | `t` id | token |
 //! | `a` library uid, time and sequence inverted, random | audit event: a scan finds the newest first |
 //! | `v` library uid | the key that seals its revealable secrets, wrapped; gone with what it sealed once they no longer are |
@@ -42,6 +43,8 @@ pub const USER_TYPES: &[u8] = b"y";
 pub const ASSIGNED: &[u8] = b"g";
 /// What all users' keys begin with.
 pub const USERS: &[u8] = b"u";
+/// What all passwords' keys begin with.
+pub const PASSWORDS: &[u8] = b"p";
 /// What all tokens' keys begin with.
 pub const TOKENS: &[u8] = b"t";
 /// What all audit events' keys begin with.
@@ -164,6 +167,19 @@ pub fn users(library: Uid) -> Key {
 #[must_use]
 pub fn user(library: Uid, name: &Name) -> Key {
     join(&[USERS, &library.0, name.as_str().as_bytes()])
+}
+
+/// The key of a user's password.
+#[must_use]
+pub fn password(library: Uid, user: Uid) -> Key {
+    join(&[PASSWORDS, &library.0, &user.0])
+}
+
+/// The library's uid and the user's in the key of a password.
+#[must_use]
+pub fn password_owner(key: &[u8]) -> Option<(Uid, Uid)> {
+    let (library, user) = key.get(1..)?.split_at_checked(16)?;
+    Some((Uid(library.try_into().ok()?), Uid(user.try_into().ok()?)))
 }
 
 /// The key of a token.
@@ -311,6 +327,7 @@ mod tests {
             USER_TYPES,
             ASSIGNED,
             USERS,
+            PASSWORDS,
             TOKENS,
             AUDIT,
             REVEAL_KEYS,
@@ -335,6 +352,8 @@ mod tests {
         assert_eq!(library_name(&library("jane")), Some(name));
         assert_eq!(token_id(&token(TokenId([5; 16]))), Some(TokenId([5; 16])));
         assert_eq!(number(&hmac_key(9)), Some(9));
+        let owner = (uid, Uid([4; 16]));
+        assert_eq!(password_owner(&password(owner.0, owner.1)), Some(owner));
         assert_eq!(uid_and_name(b"u"), None);
     }
 }

@@ -1,6 +1,7 @@
 //! Request ids: what makes a call safe to repeat. What a call did is kept for ten minutes, a created secret sealed.
 
 use ring::digest::{SHA256, digest};
+use subtle::ConstantTimeEq;
 
 use super::caller::Authorised;
 use super::error::{Error, Reason};
@@ -50,7 +51,7 @@ impl Authority {
             let kept: RequestRecord = keyspace::unframe(&record)?;
             if now.0 - kept.time >= keyspace::REQUEST_WINDOW_MS {
                 preconditions.push(Precondition::At(key, record.mod_revision));
-            } else if kept.payload_hash != request.payload_hash {
+            } else if !self.is_payload(request, &kept.payload_hash) {
                 return Err(Error::new(
                     Reason::RequestIdReused,
                     "this request_id was used with another payload; use a new one for each new request",
@@ -96,6 +97,15 @@ impl Authority {
         })
     }
 
+    /// What is kept of a payload. It may hold a password, which a plain hash would give to whoever guesses fast enough.
+    fn payload_mac(&self, request: &RequestKey) -> [u8; 32] {
+        self.keys.mac("request payload", &request.payload_hash)
+    }
+
+    fn is_payload(&self, request: &RequestKey, kept: &[u8]) -> bool {
+        self.payload_mac(request).ct_eq(kept).into()
+    }
+
     pub(super) async fn request_record<T: Stored>(
         &self,
         key: &Key,
@@ -119,7 +129,7 @@ impl Authority {
         };
         Ok(RequestRecord {
             time: now.0,
-            payload_hash: request.payload_hash.to_vec(),
+            payload_hash: self.payload_mac(request).to_vec(),
             subject: plan.answer.as_ref().map(Stored::key).unwrap_or_default(),
             sealed_secret,
             seal_day,

@@ -9,6 +9,8 @@ use zeroize::Zeroizing;
 
 use super::Authority;
 use super::error::Error;
+use super::guess::Guesses;
+use super::hashers::Hashers;
 use super::index::{Index, Size};
 use super::keys::{Keys, RootKey};
 use super::keyspace;
@@ -36,6 +38,8 @@ pub enum StartError {
     WrongRootKey,
     /// The operating system gives no random bytes.
     NoRandomness,
+    /// The threads that passwords are hashed on can't be started.
+    Threads(std::io::Error),
     /// The index is not sound.
     Index(Error),
     /// The first operator can't be made.
@@ -84,6 +88,8 @@ impl Authority {
             index,
             keys,
             root,
+            hashers: Hashers::start().map_err(StartError::Threads)?,
+            guesses: Guesses::default(),
             misses: Semaphore::new(MAX_MISSES),
             sealing: Mutex::new(()),
             sequence: AtomicU32::new(0),
@@ -139,6 +145,7 @@ impl fmt::Display for StartError {
                  Give the right root_key_file, or another data_dir",
             ),
             StartError::NoRandomness => write!(f, "{NoRandomness}"),
+            StartError::Threads(error) => write!(f, "the threads that passwords are hashed on can't be started: {error}"),
             StartError::Index(error) => write!(f, "the tokens can't be loaded: {error}"),
             StartError::Operator(error) => write!(f, "the operator's token can't be made: {error}"),
             StartError::TokenFile(error) => write!(f, "the operator's token can't be written to its file: {error}"),

@@ -29,6 +29,8 @@ pub struct Token {
     pub display_name: String,
     /// The reason for its existence.
     pub description: String,
+    /// Of a session: the device that was logged in from.
+    pub device_name: String,
     /// When it was made.
     pub create_time: Moment,
     /// The first moment at which it is good; `None` for its creation.
@@ -56,6 +58,8 @@ pub struct Token {
 pub enum TokenKind {
     /// An integration.
     Api,
+    /// A login, as of a mobile app.
+    Session,
 }
 
 /// What a token is narrowed to. It only ever takes away.

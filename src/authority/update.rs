@@ -15,7 +15,7 @@ use super::policy::{
     check_grant, in_vain, latest_expiry, leaves_room, longer_than_suggested, tokens_allowed,
 };
 use super::secret::TokenId;
-use super::token::{AccessRight, Token};
+use super::token::{AccessRight, Token, TokenKind};
 use super::transaction::{Command, Plan};
 
 /// Changes to a token's names, grant and expiry. What is `None` stays.
@@ -70,7 +70,9 @@ impl Command for UpdateToken {
         }
         set(&mut token.display_name, self.display_name.as_ref());
         set(&mut token.description, self.description.as_ref());
-        if token.display_name.is_empty() && token.description.is_empty() {
+        // A session is known by its device.
+        let nameless = token.kind == TokenKind::Api;
+        if nameless && token.display_name.is_empty() && token.description.is_empty() {
             return Err(Error::invalid(
                 "display_name",
                 "must be there unless there is a description",

@@ -179,6 +179,8 @@ impl Command for DeleteUser {
         };
         authority.keep_an_operator(&mut plan, &library, &ended)?;
         plan.delete(&before);
+        let password = keyspace::password(library.value.uid, before.value.uid);
+        plan.changes.push(Change::Delete(password));
         Ok(plan)
     }
 }

@@ -198,6 +198,9 @@ fn hint(status: &Status) -> Option<&'static str> {
             "call with another credential; the operator of the authority can restart it to get a new operator.token \
              when no operator's token is good any more"
         }
+        ErrorReason::LoginRefused => {
+            "check the user name and the password; `user set-password` sets another one"
+        }
         ErrorReason::PermissionDenied => {
             "call with a credential of that library that has the permission, or with an operator's; without \
              --library, it is the credential's own library"

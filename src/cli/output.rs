@@ -65,6 +65,7 @@ answers! {
     CreateUserResponse GetUserResponse ListUsersResponse UpdateUserResponse DeleteUserResponse
     CreateTokenResponse GetTokenResponse ListTokensResponse UpdateTokenResponse ExtendTokenResponse RotateTokenResponse
     SuspendTokenResponse ResumeTokenResponse RevokeTokenResponse RevokeTokensResponse RevealTokenResponse
+    OpenSessionResponse SetPasswordResponse
     ListAuditEventsResponse VerifyResponse
 }
 
@@ -122,6 +123,20 @@ impl WithSecret for v1::RevealTokenResponse {
 
     fn secret(&self) -> &str {
         &self.secret
+    }
+}
+
+impl WithSecret for v1::OpenSessionResponse {
+    fn token(&self) -> Option<&v1::Token> {
+        self.token.as_ref()
+    }
+
+    fn secret(&self) -> &str {
+        &self.secret
+    }
+
+    fn warnings(&self) -> &[String] {
+        &[]
     }
 }
 

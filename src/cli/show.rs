@@ -76,8 +76,14 @@ impl Shown for v1::User {
 }
 
 impl Shown for v1::Token {
-    const COLUMNS: &'static [&'static str] =
-        &["token-id", "user", "display-name", "state", "expires"];
+    const COLUMNS: &'static [&'static str] = &[
+        "token-id",
+        "kind",
+        "user",
+        "display-name",
+        "state",
+        "expires",
+    ];
 
     fn fields(&self) -> Vec<(&'static str, String)> {
         vec![
@@ -87,6 +93,7 @@ impl Shown for v1::Token {
             ("user", self.user.clone()),
             ("display-name", self.display_name.clone()),
             ("description", self.description.clone()),
+            ("device", self.device_name.clone()),
             ("state", v1::TokenState::word(self.state)),
             (
                 "suspended",

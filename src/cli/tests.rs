@@ -154,6 +154,8 @@ scripted! { TokenAdmin {
     suspend_token SuspendTokenRequest SuspendTokenResponse
     resume_token ResumeTokenRequest ResumeTokenResponse
     revoke_token RevokeTokenRequest RevokeTokenResponse
+    open_session OpenSessionRequest OpenSessionResponse
+    set_password SetPasswordRequest SetPasswordResponse
     list_audit_events ListAuditEventsRequest ListAuditEventsResponse
 } }
 

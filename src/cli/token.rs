@@ -3,7 +3,8 @@
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
-use self::create::{Create, Grant, deliver};
+pub(super) use self::create::deliver;
+use self::create::{Create, Grant};
 use self::list::List;
 use self::revoke::{Revoke, RevokeAll};
 use super::call::{BasedOn, Repeat};

@@ -1,11 +1,14 @@
 //! `user`: the persons and systems that tokens stand for.
 
+use std::io::Read;
+
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::call::{BasedOn, Limit, Repeat};
 use super::connect::Session;
 use super::failure::Failure;
 use super::output::Output;
+use super::session::PASSWORD;
 use super::words::{cleared, number};
 use crate::proto::v1;
 
@@ -26,6 +29,13 @@ pub enum Verb {
     List(List),
     /// Change a user; what is not given stays, and every token of it follows at once
     Update(Update),
+    /// Set the password that a user logs in with, read from standard input
+    #[command(
+        after_help = "Examples: one that is typed, without being shown, and one from a file\n  \
+        token-authority user set-password ann --library acme\n  \
+        token-authority user set-password ann --library acme < ann.password"
+    )]
+    SetPassword(SetPassword),
     /// Delete a user; its tokens stay dead, even if its name is used again
     Delete(Delete),
 }
@@ -110,6 +120,21 @@ pub struct Update {
     repeat: Repeat,
 }
 
+/// `user set-password`.
+#[derive(Debug, Args)]
+pub struct SetPassword {
+    /// The user [default: yourself]
+    user: Option<String>,
+    /// The library it belongs to [default: your own]
+    #[arg(long)]
+    library: Option<String>,
+    /// Instead of setting one: remove the one that there is, so that the user can't log in
+    #[arg(long)]
+    remove: bool,
+    #[command(flatten)]
+    repeat: Repeat,
+}
+
 /// `user delete`.
 #[derive(Debug, Args)]
 pub struct Delete {
@@ -135,6 +160,7 @@ impl Verb {
     pub(super) async fn run(
         self,
         session: &Session,
+        stdin: &mut dyn Read,
         output: &mut Output<'_>,
     ) -> Result<(), Failure> {
         match self {
@@ -153,6 +179,17 @@ impl Verb {
                 let send = async |request| session.directory().update_user(request).await;
                 let response = session.change(update.request(), send).await?;
                 output.one(&response, response.user.as_ref())?;
+            }
+            Self::SetPassword(set) => {
+                let done = if set.remove {
+                    "the password is removed"
+                } else {
+                    "the password is set; sessions that there are go on working"
+                };
+                let request = set.request(stdin)?;
+                let send = async |request| session.token_admin().set_password(request).await;
+                let response = session.change(request, send).await?;
+                output.done(&response, done)?;
             }
             Self::Delete(delete) => {
                 let done = format!("user {} is deleted", delete.name.user);
@@ -233,6 +270,25 @@ impl Update {
             etag: self.based_on.etag(),
             request_id: self.repeat.request_id(),
         }
+    }
+}
+
+// === impl SetPassword ===
+
+impl SetPassword {
+    fn request(self, stdin: &mut dyn Read) -> Result<v1::SetPasswordRequest, Failure> {
+        let password = if self.remove {
+            String::new()
+        } else {
+            PASSWORD.read(stdin)?.to_string()
+        };
+        Ok(v1::SetPasswordRequest {
+            library: self.library.unwrap_or_default(),
+            user: self.user.unwrap_or_default(),
+            password,
+            remove: self.remove,
+            request_id: self.repeat.request_id(),
+        })
     }
 }
 

@@ -2,16 +2,19 @@
 
 use std::io::Read;
 
-use zeroize::Zeroizing;
-
 use super::Exit;
 use super::connect::Session;
 use super::failure::Failure;
 use super::output::Output;
+use super::prompt::Wanted;
 use crate::proto::v1;
 
-/// Longest token that is sent, bytes: as much as the authority reads of a request. More is no token.
-const MAX_TOKEN_BYTES: u64 = 64 << 10;
+/// A token on standard input. As many bytes as the authority reads of a request: more is no token.
+const TOKEN: Wanted = Wanted {
+    what: "token",
+    hint: "hand over one token: token-authority verify ... < FILE",
+    limit: 64 << 10,
+};
 
 /// What stands below its help.
 pub(super) const EXAMPLES: &str = "\
@@ -57,7 +60,7 @@ impl Verify {
         stdin: &mut dyn Read,
         output: &mut Output<'_>,
     ) -> Result<Exit, Failure> {
-        let token = token_of(stdin)?;
+        let token = TOKEN.read(stdin)?;
         let send = async |request| session.token_verify().verify(request).await;
         let response = session.ask(self.request(&token), send).await?;
         output.one(&response, Some(&response))?;
@@ -87,33 +90,12 @@ fn exit(verdict: v1::Verdict) -> Exit {
     }
 }
 
-/// The token as it was presented, but for the newline that ends a file.
-fn token_of(input: &mut dyn Read) -> Result<Zeroizing<String>, Failure> {
-    let mut bytes = Zeroizing::new(Vec::new());
-    input.take(MAX_TOKEN_BYTES + 1).read_to_end(&mut bytes)?;
-    let hint = "hand over one token: token-authority verify ... < FILE";
-    if bytes.len() as u64 > MAX_TOKEN_BYTES {
-        return Err(Failure::usage(
-            "standard input is longer than any token",
-            hint,
-        ));
-    }
-    let text = std::str::from_utf8(&bytes)
-        .map_err(|_| Failure::usage("standard input is not text", hint))?;
-    let token = text.strip_suffix('\n').unwrap_or(text);
-    let token = token.strip_suffix('\r').unwrap_or(token);
-    if token.is_empty() {
-        return Err(Failure::usage("there is no token on standard input", hint));
-    }
-    Ok(Zeroizing::new(token.to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn read(mut input: &[u8]) -> Result<String, Failure> {
-        token_of(&mut input).map(|token| token.to_string())
+        TOKEN.read(&mut input).map(|token| token.to_string())
     }
 
     #[test]

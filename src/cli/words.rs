@@ -96,6 +96,10 @@ typed! {
         Revoked "revoked" "Revoked, for good",
         OwnerDeleted "owner-deleted" "Its user or its library was deleted",
     }
+    TokenKind {
+        Api "api" "An integration: external applications and code",
+        Session "session" "A login with user name and password, as of a mobile app",
+    }
     UserKind {
         Standard "standard" "A person who can log in",
         ApiOnly "api-only" "A system: administrators manage its tokens",
@@ -154,6 +158,7 @@ mod tests {
         check::<v1::SecretDisplay>();
         check::<v1::TokenSort>();
         check::<v1::TokenState>();
+        check::<v1::TokenKind>();
         check::<v1::UserKind>();
         check::<v1::UserState>();
     }
@@ -172,6 +177,7 @@ mod tests {
         check::<v1::RevocationReason>();
         check::<v1::TokenSort>();
         check::<v1::TokenState>();
+        check::<v1::TokenKind>();
         check::<v1::UserKind>();
         check::<v1::UserState>();
     }

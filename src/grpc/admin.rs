@@ -304,6 +304,37 @@ impl TokenAdmin for Admin {
         }))
     }
 
+    async fn open_session(
+        &self,
+        request: Request<v1::OpenSessionRequest>,
+    ) -> Result<Response<v1::OpenSessionResponse>, Status> {
+        let (call, message, library) =
+            asked_to_change(request, |caller: &Caller, m: &v1::OpenSessionRequest| {
+                caller.reach(&m.library)
+            })?;
+        let asked = convert::open_session(message, library)?;
+        let now = now(&self.clock);
+        let mut done = self.authority.open_session(&call, asked, now).await?;
+        let token = done.answer.take();
+        let token = token.map(|token| self.show(&token, now)).transpose()?;
+        let secret = secret_of(&done);
+        Ok(Response::new(v1::OpenSessionResponse { token, secret }))
+    }
+
+    async fn set_password(
+        &self,
+        request: Request<v1::SetPasswordRequest>,
+    ) -> Result<Response<v1::SetPasswordResponse>, Status> {
+        let (call, message, library) =
+            asked_to_change(request, |caller: &Caller, m: &v1::SetPasswordRequest| {
+                caller.reach(&m.library)
+            })?;
+        let asked = convert::set_password(message, library)?;
+        let now = now(&self.clock);
+        self.authority.set_password(&call, asked, now).await?;
+        Ok(Response::new(v1::SetPasswordResponse {}))
+    }
+
     async fn list_audit_events(
         &self,
         request: Request<v1::ListAuditEventsRequest>,

@@ -31,6 +31,8 @@ pub enum Rule {
     Public,
     /// A credential with this permission.
     Demand(Reserved),
+    /// A credential with either permission. What it may do with which, the command says.
+    Either(Reserved, Reserved),
     /// A credential with `tokens:verify`, unless anonymous verification is switched on.
     Verify,
 }
@@ -82,6 +84,14 @@ pub const RULES: &[(&str, Rule)] = &[
     (
         "/tokenauthority.v1.TokenAdmin/RevokeTokens",
         Rule::Demand(Reserved::TokensSelf),
+    ),
+    (
+        "/tokenauthority.v1.TokenAdmin/OpenSession",
+        Rule::Demand(Reserved::TokensVerify),
+    ),
+    (
+        "/tokenauthority.v1.TokenAdmin/SetPassword",
+        Rule::Either(Reserved::TokensSelf, Reserved::DirectoryAdmin),
     ),
     (
         "/tokenauthority.v1.TokenAdmin/ListAuditEvents",
@@ -207,7 +217,7 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let path = request.uri().path();
-        let right = match RULES.iter().find(|(known, _)| *known == path) {
+        let (right, or) = match RULES.iter().find(|(known, _)| *known == path) {
             None => {
                 let refusal = Error::new(
                     Reason::PermissionDenied,
@@ -216,12 +226,13 @@ where
                 return Box::pin(std::future::ready(Ok(status(refusal).into_http())));
             }
             Some((_, Rule::Public)) => return Box::pin(self.inner.call(request)),
-            Some((_, Rule::Demand(right))) => *right,
+            Some((_, Rule::Demand(right))) => (*right, None),
+            Some((_, Rule::Either(right, or))) => (*right, Some(*or)),
             Some((_, Rule::Verify)) if self.verify_anonymous => {
                 request.extensions_mut().insert(Identity(None));
                 return Box::pin(self.inner.call(request));
             }
-            Some((_, Rule::Verify)) => Reserved::TokensVerify,
+            Some((_, Rule::Verify)) => (Reserved::TokensVerify, None),
         };
         let (authority, clock, mut inner) = (
             self.authority.clone(),
@@ -232,9 +243,18 @@ where
         Box::pin(async move {
             let caller = match credential {
                 Ok((token, access)) => {
-                    authority
-                        .authenticate(&token, access, super::now(&clock).time)
-                        .await
+                    let now = super::now(&clock).time;
+                    let other = or.map(|right| Access {
+                        right,
+                        ..access.clone()
+                    });
+                    match (authority.authenticate(&token, access, now).await, other) {
+                        (Err(first), Some(other)) if lacks_right(&first) => {
+                            let second = authority.authenticate(&token, other, now).await;
+                            second.map_err(|_| first)
+                        }
+                        (caller, _) => caller,
+                    }
                 }
                 Err(error) => Err(error),
             };
@@ -247,6 +267,11 @@ where
             }
         })
     }
+}
+
+/// Whether the credential is good, and another right may do.
+fn lacks_right(error: &Error) -> bool {
+    error.is_refusal() || error.reason == Reason::SelfServiceDenied
 }
 
 /// The token that a call presents, and what the call demands of it.

@@ -145,6 +145,7 @@ fn code_and_reason(reason: Reason) -> (Code, ErrorReason) {
     match reason {
         Reason::CredentialMissing => (Code::Unauthenticated, ErrorReason::CredentialMissing),
         Reason::CredentialRefused => (Code::Unauthenticated, ErrorReason::CredentialRefused),
+        Reason::LoginRefused => (Code::Unauthenticated, ErrorReason::LoginRefused),
         Reason::PermissionDenied => (Code::PermissionDenied, ErrorReason::PermissionDenied),
         Reason::ReservedPermission => (Code::PermissionDenied, ErrorReason::ReservedPermission),
         Reason::SelfServiceDenied => (Code::FailedPrecondition, ErrorReason::SelfServiceDenied),

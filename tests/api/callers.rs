@@ -7,7 +7,7 @@ use token_authority::proto::v1::{
 };
 
 use crate::refusal::{reason_of, told};
-use crate::schema::{self, bytes, path, short};
+use crate::schema::{self, PASSWORD, bytes, path, short};
 use crate::wire::Wire;
 use crate::world::{
     ACME, ADMIN, DIRECTORY_ADMIN, Member, RIVAL, SELF, VERIFY, World, asking, pass, texts,
@@ -116,6 +116,12 @@ fn rows() -> Vec<Row> {
         },
         finds(unseen("TokenAdmin/RevealToken"), ErrorReason::NotRevealable),
         own(row("TokenAdmin/RevokeTokens", TOKENS)),
+        row("TokenAdmin/OpenSession", VERIFYING),
+        // Its user may serve itself, which an administrator of users alone may not: who sets a password can be its user.
+        Row {
+            foreign: &[(Who::DirectoryAdmin, ErrorReason::ReservedPermission)],
+            ..own(row("TokenAdmin/SetPassword", &[Who::Operator]))
+        },
         row("TokenAdmin/ListAuditEvents", TOKENS),
         row("Directory/CreateLibrary", &[Who::Operator]),
         row("Directory/GetLibrary", READING),
@@ -194,6 +200,7 @@ async fn every_method_is_open_to_those_whom_its_row_lets_in_and_to_nobody_else()
     world
         .user(ACME, "subject", &["subject", "self-service"])
         .await;
+    world.password(ACME, "subject", PASSWORD).await;
     let callers = callers(&world).await;
     let rows = rows();
     let channel = world.server.channel();

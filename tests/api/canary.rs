@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, Kind, MethodDescriptor, Value};
 use token_authority::proto::v1::{
-    CreateTokenRequest, ListAuditEventsRequest, RevokeTokenRequest, Verdict,
+    CreateTokenRequest, ListAuditEventsRequest, OpenSessionRequest, RevokeTokenRequest, Verdict,
 };
 use tonic::transport::Channel;
 use tonic::{Code, Status};
@@ -18,6 +18,7 @@ use tonic::{Code, Status};
 use crate::report;
 use crate::schema::{self, bytes, path, short};
 use crate::search::Search;
+use crate::sessions::login;
 use crate::wire::Wire;
 use crate::world::{ACME, ADMIN, DIRECTORY_ADMIN, RIVAL, World, asking};
 
@@ -25,11 +26,12 @@ use crate::world::{ACME, ADMIN, DIRECTORY_ADMIN, RIVAL, World, asking};
 const LOOKALIKE: &str =
     "tka_CANARYcanaryCANARYcana_CANARYcanaryCANARYcanaryCANARYcanaryCANARYcanary01234";
 /// What people type for people, and find again where they typed it.
-const FREE: [&str; 8] = [
+const FREE: [&str; 9] = [
     "usage_instructions",
     "comment",
     "data_owner",
     "description",
+    "device_name",
     "display_name",
     "email",
     "reason",
@@ -77,6 +79,7 @@ async fn plant_everywhere(format: &str) {
         search.add_token(name, secret);
     }
     search.add("the lookalike", &LOOKALIKE.as_bytes()[27..70]);
+    log_in(&world, &mut search).await;
 
     let mut count = Count::default();
     let channel = world.server.channel();
@@ -152,6 +155,23 @@ async fn plant_everywhere(format: &str) {
             .all(|found| found.contains("operator.token"))
     );
     assert_eq!(search.found.len(), 1);
+}
+
+/// What is typed for passwords: one that is set and logs in, and one that is wrong.
+async fn log_in(world: &World, search: &mut Search) {
+    let [right, wrong] = ["CANARY of a password", "no CANARY of a password"];
+    for password in [right, wrong] {
+        search.add("a password", password.as_bytes());
+    }
+    world.password(ACME, "subject", right).await;
+    let mut admin = world.operator.admin.clone();
+    let login = |password: &str| OpenSessionRequest {
+        request_id: "6c1b0a7f-5d2e-4f30-9b4c-0d9e8f7a6b5c".into(),
+        ..login("subject", password)
+    };
+    admin.open_session(login(wrong)).await.unwrap_err();
+    let session = admin.open_session(login(right)).await.unwrap();
+    search.add_token("a session", &session.into_inner().secret);
 }
 
 /// The sound request for a method. What it is about lives on: a text in the wrong place must not end it.

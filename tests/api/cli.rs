@@ -146,6 +146,42 @@ async fn a_first_session_makes_a_token_verifies_it_revokes_it_and_is_told_so() {
 }
 
 #[tokio::test]
+async fn a_user_logs_in_with_a_password_that_stands_in_no_argument_and_no_output() {
+    let terminal = Terminal::new().await;
+    terminal.done("library create north --tokens-enabled");
+    terminal.done("user-type create clerk --library north --permission orders:read");
+    terminal.done("user create ann --library north --assign clerk");
+    let password = "correct horse battery staple";
+    let set = "user set-password ann --library north";
+    let set = terminal.run(set, &format!("{password}\n"));
+    assert_eq!(set.code, 0, "{}", set.stderr);
+    let open = "session open --library north --user ann --device phone";
+    let opened = terminal.run(open, password);
+    assert_eq!(opened.code, 0, "{}", opened.stderr);
+    let secret = opened.stdout.trim_end_matches('\n').to_owned();
+    assert!(token_authority::authority::secret::Secret::parse(&secret).is_ok());
+    assert!(opened.stderr.contains("session"), "{}", opened.stderr);
+    let verified = terminal.run("verify --library north --permission orders:read", &secret);
+    assert_eq!(verified.code, 0, "{}", verified.stdout);
+    let listed = terminal.done("token list --library north --kind session");
+    assert!(listed.stdout.contains("phone"), "{}", listed.stdout);
+    let others = terminal.done("token list --library north --kind api");
+    assert!(!others.stdout.contains("phone"), "{}", others.stdout);
+    let refused = terminal.run(open, "incorrect horse");
+    assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
+    assert!(
+        refused.stderr.contains("LOGIN_REFUSED"),
+        "{}",
+        refused.stderr
+    );
+    let nothing = terminal.run(open, "");
+    assert_eq!(nothing.code, 2, "{}", nothing.stderr);
+    for ran in [set, opened, refused, nothing] {
+        assert!(!ran.stdout.contains("horse") && !ran.stderr.contains("horse"));
+    }
+}
+
+#[tokio::test]
 async fn every_command_answers_in_json_for_scripts() {
     let terminal = Terminal::new().await;
     let library = terminal.json("library create north --tokens-enabled --display-name North");
@@ -212,7 +248,22 @@ async fn every_command_answers_in_json_for_scripts() {
     let events = terminal.json("audit --library north");
     assert!(events["events"].as_array().unwrap().len() >= 8);
 
+    let eve = terminal.json("user create eve --library north --assign clerk");
+    assert_eq!(eve["user"]["kind"], "USER_KIND_STANDARD");
+    let set = terminal.run(
+        "user set-password eve --library north -o json",
+        "a password\n",
+    );
+    assert_eq!(
+        (set.code, set.stdout.as_str()),
+        (0, "{}\n"),
+        "{}",
+        set.stderr
+    );
+    terminal.json("user set-password eve --library north --remove");
+
     terminal.json("user delete ann --library north");
+    terminal.json("user delete eve --library north");
     terminal.json("user-type delete clerk --library north");
     terminal.json("library update north --state disabled");
     terminal.json("library delete north");

@@ -8,7 +8,7 @@ use token_authority::proto::v1::{
 };
 
 use crate::refusal::{assert_refused, bytes_sent, fields_of, reason_of};
-use crate::schema::{self, bytes, path, short};
+use crate::schema::{self, PASSWORD, bytes, path, short};
 use crate::wire::Wire;
 use crate::world::{ACME, World, asking, assignments, presenting, texts};
 
@@ -324,6 +324,7 @@ async fn a_repeat_of_a_request_is_answered_as_the_first_and_another_payload_is_r
 async fn subject() -> World {
     let world = World::new().await;
     world.person(ACME, "subject", &["orders:read"]).await;
+    world.password(ACME, "subject", PASSWORD).await;
     world
 }
 

@@ -31,6 +31,7 @@ mod refusal;
 mod revealing;
 mod schema;
 mod search;
+mod sessions;
 mod story;
 mod time;
 mod token;

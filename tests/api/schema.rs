@@ -4,8 +4,9 @@ use prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor};
 use token_authority::proto::FILE_DESCRIPTOR_SET;
 
-/// A sound request for every method, as JSON. `$TOKEN` is a token's id, `$SECRET` its secret, `$NEW` a name that is not taken.
-const SOUND: [(&str, &str); 29] = [
+/// A sound request for every method, as JSON. `$TOKEN` is a token's id, `$SECRET` its secret, `$NEW` a name that is not taken;
+/// the user `subject` has the password [`PASSWORD`].
+const SOUND: [(&str, &str); 31] = [
     ("Directory/CreateLibrary", r#"{"library": "$NEW"}"#),
     ("Directory/GetLibrary", r#"{"library": "acme"}"#),
     ("Directory/ListLibraries", "{}"),
@@ -77,6 +78,14 @@ const SOUND: [(&str, &str); 29] = [
         "TokenAdmin/RevokeTokens",
         r#"{"all": {"library": "acme", "user": "subject", "createdBefore": "2020-01-01T00:00:00Z"}}"#,
     ),
+    (
+        "TokenAdmin/OpenSession",
+        r#"{"library": "acme", "user": "subject", "password": "correct horse battery staple", "deviceName": "sound"}"#,
+    ),
+    (
+        "TokenAdmin/SetPassword",
+        r#"{"library": "acme", "user": "subject", "password": "correct horse battery staple"}"#,
+    ),
     ("TokenAdmin/ListAuditEvents", r#"{"library": "acme"}"#),
     (
         "TokenVerify/Verify",
@@ -87,6 +96,9 @@ const SOUND: [(&str, &str); 29] = [
         r#"{"requests": [{"token": "$SECRET", "library": "acme"}]}"#,
     ),
 ];
+
+/// The password of the user that sound requests are about.
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
 /// Every method of this API.
 pub(crate) fn methods() -> Vec<MethodDescriptor> {

@@ -7,8 +7,8 @@ use prost_types::Timestamp;
 use tempfile::TempDir;
 use token_authority::proto::v1::{
     Assignment, CreateLibraryRequest, CreateTokenRequest, CreateTokenResponse, CreateUserRequest,
-    CreateUserTypeRequest, Library, Token, UpdateLibraryRequest, User, UserKind, UserType, Verdict,
-    VerifyRequest, VerifyResponse,
+    CreateUserTypeRequest, Library, SetPasswordRequest, Token, UpdateLibraryRequest, User,
+    UserKind, UserType, Verdict, VerifyRequest, VerifyResponse,
 };
 
 use crate::harness::{Clients, Server};
@@ -135,6 +135,18 @@ impl World {
     pub(crate) async fn person(&self, library: &str, name: &str, permissions: &[&str]) {
         self.user_type(library, name, permissions).await;
         self.user(library, name, &[name]).await;
+    }
+
+    /// A user can log in with this password from now on.
+    pub(crate) async fn password(&self, library: &str, user: &str, password: &str) {
+        let request = SetPasswordRequest {
+            library: library.into(),
+            user: user.into(),
+            password: password.into(),
+            ..Default::default()
+        };
+        let mut admin = self.operator.admin.clone();
+        admin.set_password(request).await.expect("a password");
     }
 
     /// A token as it was asked for, by the operator.

@@ -78,6 +78,7 @@ const CHUNK: usize = 4096;
 const SUSPENDED: u8 = 1;
 const REVOKED: u8 = 2;
 const SUPERSEDED: u8 = 4;
+const SESSION: u8 = 8;
 
 // === impl Tokens ===
 
@@ -106,7 +107,11 @@ impl Tokens {
     /// What the judge knows of a token.
     pub(super) fn facts(&self, packed: &Packed) -> TokenFacts {
         TokenFacts {
-            kind: TokenKind::Api,
+            kind: if packed.is(SESSION) {
+                TokenKind::Session
+            } else {
+                TokenKind::Api
+            },
             not_before: packed.not_before,
             expire_time: packed.expire_time,
             suspended: packed.is(SUSPENDED),
@@ -313,6 +318,7 @@ fn flags(token: &Token) -> u8 {
     flag(token.suspension.is_some(), SUSPENDED)
         | flag(token.revocation.is_some(), REVOKED)
         | flag(token.succession.is_some(), SUPERSEDED)
+        | flag(token.kind == TokenKind::Session, SESSION)
 }
 
 /// Ids are random, so their own bits serve as hash and shard. Only this authority's own ids are ever put in.

@@ -32,6 +32,7 @@ impl Watermarks {
             let Versioned { value, revision } = watermark;
             let concerned = match kind {
                 TokenKind::Api => !value.sessions_only,
+                TokenKind::Session => true,
             };
             let before = match value.created_before {
                 None => created_at < *revision,

@@ -11,13 +11,15 @@ use crate::authority::permission::Permission;
 use crate::authority::policy;
 use crate::authority::secret::TokenId;
 use crate::authority::state::TokenState;
-use crate::authority::token::Token;
+use crate::authority::token::{Token, TokenKind};
 
 /// Which tokens are listed, and in which order: those of which all holds.
 #[derive(Debug, Clone)]
 pub struct TokenFilter {
     /// Of this library; one that the caller reaches.
     pub library: LibraryRef,
+    /// Of this kind alone.
+    pub kind: Option<TokenKind>,
     /// In one of these states now.
     pub states: Vec<TokenState>,
     /// Of this user.
@@ -91,6 +93,7 @@ impl TokenFilter {
         TokenFilter {
             library,
             states,
+            kind: None,
             user: None,
             department: None,
             user_type: None,
@@ -247,6 +250,9 @@ impl<'a> Wanted<'a> {
             })
             && holds(filter.user_type.as_ref(), |wanted| {
                 pin.is_some_and(|pin| pin.user_type == *wanted)
+            })
+            && holds(filter.kind.as_ref(), |kind| {
+                view.records.token.kind == *kind
             })
             && filter.states.contains(&TokenState::of(view, self.now))
             && (!filter.longer_than_policy || self.is_longer_than_policy(view))

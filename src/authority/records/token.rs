@@ -31,6 +31,7 @@ impl Stored for Token {
             issued_by,
             display_name,
             description,
+            device_name,
             create_time,
             not_before,
             expire_time,
@@ -45,6 +46,7 @@ impl Stored for Token {
         store::TokenRecord {
             kind: match kind {
                 TokenKind::Api => 1,
+                TokenKind::Session => 2,
             },
             library: library.to_string(),
             library_uid: library_uid.0.to_vec(),
@@ -53,6 +55,7 @@ impl Stored for Token {
             issued_by: issued_by.clone(),
             display_name: display_name.clone(),
             description: description.clone(),
+            device_name: device_name.clone(),
             create_time: create_time.0,
             not_before: not_before.map_or(0, |m| m.0),
             expire_time: expire_time.0,
@@ -88,6 +91,7 @@ impl Stored for Token {
             id: keyspace::token_id(key)?,
             kind: match r.kind {
                 1 => TokenKind::Api,
+                2 => TokenKind::Session,
                 _ => return None,
             },
             library: Name::parse(&r.library).ok()?,
@@ -97,6 +101,7 @@ impl Stored for Token {
             issued_by: r.issued_by,
             display_name: r.display_name,
             description: r.description,
+            device_name: r.device_name,
             create_time: Moment(r.create_time),
             not_before: (r.not_before != 0).then_some(Moment(r.not_before)),
             expire_time: Moment(r.expire_time),

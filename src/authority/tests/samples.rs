@@ -138,6 +138,7 @@ pub(in crate::authority) fn token(
         issued_by: "acme/admin".to_owned(),
         display_name: "a token".to_owned(),
         description: String::new(),
+        device_name: String::new(),
         create_time: Moment(create_time),
         not_before: None,
         expire_time: Moment(create_time + 1000),

@@ -217,6 +217,59 @@ async fn token_revoke() {
 }
 
 #[tokio::test]
+async fn token_list_of_one_kind() {
+    let request: v1::ListTokensRequest = asked("token list --kind session").await;
+    assert_eq!(request.kind(), v1::TokenKind::Session);
+    let request: v1::ListTokensRequest = asked("token list").await;
+    assert_eq!(request.kind(), v1::TokenKind::Unspecified);
+}
+
+#[tokio::test]
+async fn session_open_takes_the_password_from_standard_input() {
+    let request: v1::OpenSessionRequest =
+        asked("session open --library acme --user ann --device phone --client-ip 192.0.2.7 --request-id r").await;
+    let expected = v1::OpenSessionRequest {
+        library: text("acme"),
+        user: text("ann"),
+        password: text("tka_presented"),
+        device_name: text("phone"),
+        client_ip: text("192.0.2.7"),
+        request_id: text("r"),
+    };
+    assert_eq!(request, expected);
+    let argument = [
+        "token-authority",
+        "session",
+        "open",
+        "--user",
+        "ann",
+        "a-password",
+    ];
+    assert!(Cli::try_parse_from(argument).is_err());
+}
+
+#[tokio::test]
+async fn user_set_password_takes_it_from_standard_input_or_removes_it() {
+    let request: v1::SetPasswordRequest =
+        asked("user set-password ann --library acme --request-id r").await;
+    let expected = v1::SetPasswordRequest {
+        library: text("acme"),
+        user: text("ann"),
+        password: text("tka_presented"),
+        remove: false,
+        request_id: text("r"),
+    };
+    assert_eq!(request, expected);
+    let request: v1::SetPasswordRequest = asked("user set-password --remove --request-id r").await;
+    let expected = v1::SetPasswordRequest {
+        remove: true,
+        request_id: text("r"),
+        ..v1::SetPasswordRequest::default()
+    };
+    assert_eq!(request, expected);
+}
+
+#[tokio::test]
 async fn verify_takes_the_token_from_standard_input() {
     let request: v1::VerifyRequest = asked(
         "verify --library acme --permission a:b --permission c:d --department sales --api x --data-owner c-7 \

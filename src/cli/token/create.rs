@@ -104,7 +104,7 @@ impl Create {
 }
 
 /// Makes a secret, and sees to it that it arrives; if it doesn't, the failure says how to get it.
-pub(super) async fn deliver<Q: Change, A: WithSecret>(
+pub(in crate::cli) async fn deliver<Q: Change, A: WithSecret>(
     session: &Session,
     mut request: Q,
     send: impl AsyncFn(Request<Q>) -> Result<Response<A>, Status>,

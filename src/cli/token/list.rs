@@ -35,6 +35,9 @@ struct Only {
     /// Only this user's
     #[arg(long)]
     user: Option<String>,
+    /// Only those of this kind
+    #[arg(long, value_enum)]
+    kind: Option<v1::TokenKind>,
     /// List revoked ones too
     #[arg(long, conflicts_with = "state")]
     show_revoked: bool,
@@ -109,6 +112,7 @@ impl List {
             library: text(&self.library),
             library_uid: text(&self.library_uid),
             user: text(&only.user),
+            kind: number(only.kind),
             show_revoked: only.show_revoked,
             page_size,
             page_token,

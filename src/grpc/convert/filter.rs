@@ -11,6 +11,7 @@ use crate::authority::name::{self as names, MAX_DISPLAY_NAME_BYTES, Name};
 use crate::authority::permission::Permission;
 use crate::authority::secret::TokenId;
 use crate::authority::state::TokenState;
+use crate::authority::token::TokenKind;
 use crate::proto::v1;
 
 /// Longest action, bytes: far longer than any there is.
@@ -51,8 +52,14 @@ pub(in crate::grpc) fn token_filter(
         restricted_by_ip,
         longer_than_policy,
         sort,
+        kind,
     } = message;
     let mut faults = Faults::default();
+    let kind = match known::<v1::TokenKind>(&mut faults, "kind", *kind) {
+        None | Some(v1::TokenKind::Unspecified) => None,
+        Some(v1::TokenKind::Api) => Some(TokenKind::Api),
+        Some(v1::TokenKind::Session) => Some(TokenKind::Session),
+    };
     if !expires_within.is_empty() && (expires_after.is_some() || expires_before.is_some()) {
         faults.add(
             "expires_within",
@@ -87,6 +94,7 @@ pub(in crate::grpc) fn token_filter(
     };
     faults.check()?;
     Ok(TokenFilter {
+        kind,
         library,
         states,
         user,

@@ -3,9 +3,10 @@ use std::collections::HashSet;
 use super::*;
 use crate::authority::error::Violation;
 
-const REASONS: [Reason; 25] = [
+const REASONS: [Reason; 26] = [
     Reason::CredentialMissing,
     Reason::CredentialRefused,
+    Reason::LoginRefused,
     Reason::PermissionDenied,
     Reason::ReservedPermission,
     Reason::SelfServiceDenied,

@@ -23,6 +23,7 @@ pub(in crate::grpc) fn token(
         issued_by,
         display_name,
         description,
+        device_name,
         create_time,
         not_before,
         expire_time,
@@ -49,6 +50,7 @@ pub(in crate::grpc) fn token(
         issued_by: issued_by.clone(),
         display_name: display_name.clone(),
         description: description.clone(),
+        device_name: device_name.clone(),
         create_time: Some(timestamp(*create_time)),
         not_before: not_before.map(timestamp),
         expire_time: Some(timestamp(*expire_time)),
@@ -86,6 +88,7 @@ pub(in crate::grpc) fn token(
 pub(in crate::grpc::convert) fn token_kind(kind: TokenKind) -> v1::TokenKind {
     match kind {
         TokenKind::Api => v1::TokenKind::Api,
+        TokenKind::Session => v1::TokenKind::Session,
     }
 }
 

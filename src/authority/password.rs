@@ -1,0 +1,235 @@
+//! Passwords: what people choose, so that it is hashed slowly. Tokens are random, and need none of this.
+
+use std::fmt;
+
+use argon2::password_hash::phc::{Ident, Output, Salt};
+use argon2::{
+    ARGON2ID_IDENT, Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier,
+    Version,
+};
+use zeroize::Zeroizing;
+
+use super::directory::Uid;
+use super::error::{Error, Reason};
+use super::moment::Moment;
+use super::secret;
+
+/// Fewest characters of a new password (NIST SP 800-63B, section 5.1.1.2, as is that there are no rules of composition).
+pub const MIN_CHARACTERS: usize = 8;
+/// Longest password, bytes: a long sentence in any script.
+pub const MAX_BYTES: usize = 256;
+
+/// A password as it was typed. It can't be printed, and is wiped when dropped.
+#[derive(Clone)]
+pub struct Password(Zeroizing<String>);
+
+/// A user's password as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptPassword {
+    /// The uid of its user's library.
+    pub library_uid: Uid,
+    /// The uid of its user.
+    pub user_uid: Uid,
+    /// Argon2id over what [`super::keys::Keys::pepper`] makes of it.
+    pub hash: SlowHash,
+    /// The version of the key that this was made with.
+    pub key_version: u32,
+    /// When it was set.
+    pub set_time: Moment,
+}
+
+/// A hash that takes tens of milliseconds and 19 MiB to make, or to compare with.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SlowHash(PasswordHash);
+
+/// Memory of one hash, KiB. With the two that follow: the least that OWASP recommends.
+const MEMORY_KIB: u32 = 19 * 1024;
+/// Passes over it.
+const PASSES: u32 = 2;
+/// Lanes that could be computed side by side.
+const LANES: u32 = 1;
+/// Most of each that a stored hash may demand.
+const MOST: [u32; 3] = [64 * 1024, 4, 4];
+const SALT_BYTES: usize = 16;
+const HASH_BYTES: usize = 32;
+
+// === impl Password ===
+
+impl Password {
+    /// A new password.
+    pub fn chosen(text: String) -> Result<Password, &'static str> {
+        let password = Password::presented(text)?;
+        if password.0.chars().count() < MIN_CHARACTERS {
+            return Err("must be at least 8 characters long; any characters will do");
+        }
+        Ok(password)
+    }
+
+    /// What somebody takes for a password; it may be too short to be one.
+    pub fn presented(text: String) -> Result<Password, &'static str> {
+        let text = Zeroizing::new(text);
+        if text.is_empty() {
+            return Err("must be given");
+        }
+        if text.len() > MAX_BYTES {
+            return Err("must be at most 256 bytes long");
+        }
+        Ok(Password(text))
+    }
+
+    /// Its text, to be hashed.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(...)")
+    }
+}
+
+// === impl SlowHash ===
+
+impl SlowHash {
+    /// Hashes, with a salt of its own.
+    pub fn make(secret: &[u8]) -> Result<SlowHash, Error> {
+        let salt = secret::random::<SALT_BYTES>()?;
+        let made = argon2()?.hash_password_with_salt(secret, &salt);
+        made.map(SlowHash).map_err(|_| not_hashed())
+    }
+
+    /// One that nothing matches, and that takes as long to find out.
+    pub fn of_nobody() -> Result<SlowHash, Error> {
+        let [salt, hash] = [
+            secret::random::<HASH_BYTES>()?,
+            secret::random::<HASH_BYTES>()?,
+        ];
+        Ok(SlowHash(PasswordHash {
+            algorithm: Ident::new(ARGON2ID_IDENT.as_str()).map_err(|_| not_hashed())?,
+            version: Some(Version::V0x13.into()),
+            params: argon2()?.params().try_into().map_err(|_| not_hashed())?,
+            salt: Some(Salt::new(&salt[..SALT_BYTES]).map_err(|_| not_hashed())?),
+            hash: Some(Output::new(&hash).map_err(|_| not_hashed())?),
+        }))
+    }
+
+    /// Whether it was made of this; compares in constant time.
+    #[must_use]
+    pub fn matches(&self, secret: &[u8]) -> bool {
+        Argon2::default().verify_password(secret, &self.0).is_ok()
+    }
+
+    /// The inverse of its text; `None` for anything else, and for what would cost more than it may.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<SlowHash> {
+        let hash = PasswordHash::new(text).ok()?;
+        let params = Params::try_from(&hash).ok()?;
+        let cost = [params.m_cost(), params.t_cost(), params.p_cost()];
+        let affordable = cost.iter().zip(MOST).all(|(cost, most)| *cost <= most);
+        let whole = hash.algorithm == ARGON2ID_IDENT && hash.salt.is_some() && hash.hash.is_some();
+        (affordable && whole).then_some(SlowHash(hash))
+    }
+}
+
+/// A PHC string, to be stored.
+impl fmt::Display for SlowHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Whoever sees a hash can guess at it: it is in no log.
+impl fmt::Debug for SlowHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SlowHash(...)")
+    }
+}
+
+fn argon2() -> Result<Argon2<'static>, Error> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(HASH_BYTES));
+    let params = params.map_err(|_| not_hashed())?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+fn not_hashed() -> Error {
+    Error::new(
+        Reason::Internal,
+        "the password could not be hashed; try again",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_long_enough_and_of_any_characters() {
+        for good in [
+            "12345678",
+            "ÄÖÜßäöü ",
+            "пароль из слов",
+            "a\u{0}b\u{7}cdef",
+            &"x".repeat(256),
+        ] {
+            assert!(Password::chosen(good.to_owned()).is_ok(), "{good}");
+        }
+        for bad in ["", "1234567", "ÄÖÜßäöü", &"x".repeat(257)] {
+            assert!(Password::chosen(bad.to_owned()).is_err(), "{bad}");
+        }
+        assert!(Password::presented("1234567".to_owned()).is_ok());
+        assert!(Password::presented(String::new()).is_err());
+        assert!(Password::presented("x".repeat(257)).is_err());
+    }
+
+    #[test]
+    fn nothing_that_holds_a_password_can_be_printed() {
+        let password = Password::chosen("correct horse".to_owned()).unwrap();
+        assert_eq!(format!("{password:?}"), "Password(...)");
+        let hash = SlowHash::make(b"correct horse").unwrap();
+        assert_eq!(format!("{hash:?}"), "SlowHash(...)");
+    }
+
+    #[test]
+    fn a_hash_matches_what_it_was_made_of_alone_also_when_it_was_stored() {
+        let hash = SlowHash::make(b"correct horse").unwrap();
+        let stored = hash.to_string();
+        assert!(
+            stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{stored}"
+        );
+        let read = SlowHash::parse(&stored).unwrap();
+        assert_eq!(read, hash);
+        assert!(read.matches(b"correct horse") && !read.matches(b"correct horsf"));
+        let again = SlowHash::make(b"correct horse").unwrap();
+        assert_ne!(again, hash, "each has a salt of its own");
+    }
+
+    #[test]
+    fn the_hash_of_nobody_demands_the_same_work_and_matches_nothing() {
+        let nobody = SlowHash::of_nobody().unwrap().to_string();
+        let anybody = SlowHash::make(b"x").unwrap().to_string();
+        let shape = |text: &str| {
+            let parts: Vec<String> = text.split('$').map(str::to_owned).collect();
+            (parts[..4].to_vec(), parts[4].len(), parts[5].len())
+        };
+        assert_eq!(shape(&nobody), shape(&anybody));
+        assert!(!SlowHash::of_nobody().unwrap().matches(b"x"));
+    }
+
+    #[test]
+    fn a_stored_hash_that_is_none_or_costs_too_much_is_not_read() {
+        let good = SlowHash::make(b"x").unwrap().to_string();
+        for bad in [
+            String::new(),
+            good.replace("argon2id", "argon2i"),
+            good.replace("m=19456", "m=65537"),
+            good.replace("t=2", "t=5"),
+            good.replace("p=1", "p=5"),
+            good.rsplit_once('$').unwrap().0.to_owned(),
+        ] {
+            assert_eq!(SlowHash::parse(&bad), None, "{bad}");
+        }
+    }
+}

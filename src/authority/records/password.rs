@@ -1,0 +1,43 @@
+//! Passwords.
+
+use prost::Message;
+
+use crate::authority::keyspace::{self, Stored};
+use crate::authority::moment::Moment;
+use crate::authority::password::{KeptPassword, SlowHash};
+use crate::proto::store;
+use crate::store::Key;
+
+impl Stored for KeptPassword {
+    fn key(&self) -> Key {
+        keyspace::password(self.library_uid, self.user_uid)
+    }
+
+    fn to_record(&self) -> Vec<u8> {
+        let KeptPassword {
+            library_uid: _,
+            user_uid: _,
+            hash,
+            key_version,
+            set_time,
+        } = self;
+        store::PasswordRecord {
+            hash: hash.to_string(),
+            key_version: *key_version,
+            set_time: set_time.0,
+        }
+        .encode_to_vec()
+    }
+
+    fn from_record(key: &[u8], bytes: &[u8]) -> Option<Self> {
+        let r = store::PasswordRecord::decode(bytes).ok()?;
+        let (library_uid, user_uid) = keyspace::password_owner(key)?;
+        Some(KeptPassword {
+            library_uid,
+            user_uid,
+            hash: SlowHash::parse(&r.hash)?,
+            key_version: r.key_version,
+            set_time: Moment(r.set_time),
+        })
+    }
+}
