@@ -1,5 +1,7 @@
 //! What is written, and where: answers to standard output as tables or JSON, all else to standard error.
 
+mod secret;
+
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use clap::ValueEnum;
@@ -7,6 +9,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 
+pub(super) use self::secret::WithSecret;
 use crate::proto::{FILE_DESCRIPTOR_SET, v1};
 
 /// Spaces between two columns.
@@ -67,77 +70,6 @@ answers! {
     SuspendTokenResponse ResumeTokenResponse RevokeTokenResponse RevokeTokensResponse RevealTokenResponse
     OpenSessionResponse SetPasswordResponse
     ListAuditEventsResponse VerifyResponse
-}
-
-/// An answer with a token's secret.
-pub(super) trait WithSecret: Answer {
-    fn token(&self) -> Option<&v1::Token>;
-    fn secret(&self) -> &str;
-
-    fn warnings(&self) -> &[String] {
-        &[]
-    }
-
-    /// How to use the token.
-    fn usage(&self) -> Option<&str> {
-        None
-    }
-}
-
-impl WithSecret for v1::CreateTokenResponse {
-    fn token(&self) -> Option<&v1::Token> {
-        self.token.as_ref()
-    }
-
-    fn secret(&self) -> &str {
-        &self.secret
-    }
-
-    fn warnings(&self) -> &[String] {
-        &self.warnings
-    }
-
-    fn usage(&self) -> Option<&str> {
-        Some(&self.usage)
-    }
-}
-
-impl WithSecret for v1::RotateTokenResponse {
-    fn token(&self) -> Option<&v1::Token> {
-        self.token.as_ref()
-    }
-
-    fn secret(&self) -> &str {
-        &self.secret
-    }
-
-    fn warnings(&self) -> &[String] {
-        &self.warnings
-    }
-}
-
-impl WithSecret for v1::RevealTokenResponse {
-    fn token(&self) -> Option<&v1::Token> {
-        self.token.as_ref()
-    }
-
-    fn secret(&self) -> &str {
-        &self.secret
-    }
-}
-
-impl WithSecret for v1::OpenSessionResponse {
-    fn token(&self) -> Option<&v1::Token> {
-        self.token.as_ref()
-    }
-
-    fn secret(&self) -> &str {
-        &self.secret
-    }
-
-    fn warnings(&self) -> &[String] {
-        &[]
-    }
 }
 
 // === impl Output ===

@@ -96,3 +96,24 @@ fn ended(command: &mut Command) -> Option<Output> {
     child.wait().expect("a killed child");
     None
 }
+
+#[test]
+fn a_server_that_is_told_nothing_keeps_its_data_below_the_current_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Command::new(env!("CARGO_BIN_EXE_token-authority"))
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let token = folder.path().join("token-authority-data/operator.token");
+    let started = Instant::now();
+    while !token.exists() && server.try_wait().unwrap().is_none() {
+        assert!(started.elapsed() < PATIENCE, "it does not get ready");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(token.exists(), "it ended without an operator's token");
+    server.kill().unwrap();
+    server.wait().unwrap();
+}

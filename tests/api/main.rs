@@ -21,6 +21,7 @@ mod directory;
 mod disk;
 mod ending;
 mod finding;
+mod guides;
 mod host;
 mod inputs;
 mod lifecycle;

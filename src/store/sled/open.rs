@@ -111,7 +111,11 @@ pub(super) fn open(dir: &Path) -> Result<Opened, OpenError> {
 
 /// Makes it and what leads to it, for this user alone, and syncs what it made.
 pub(crate) fn make_directory(dir: &Path) -> io::Result<()> {
-    let missing: Vec<&Path> = dir.ancestors().take_while(|at| !at.exists()).collect();
+    // The last ancestor of a relative path is empty: it stands for the current directory, which is there.
+    let missing: Vec<&Path> = dir
+        .ancestors()
+        .take_while(|at| !at.as_os_str().is_empty() && !at.exists())
+        .collect();
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     missing
         .into_iter()
