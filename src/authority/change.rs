@@ -12,7 +12,7 @@ use super::keyspace::{self, Versioned};
 use super::moment::{Lifetime, Moment};
 use super::policy::{has_room, latest_expiry, leaves_room, longer_than_suggested, tokens_allowed};
 use super::secret::TokenId;
-use super::token::{Revocation, RevocationReason, Suspension, Token};
+use super::token::{Revocation, RevocationReason, Suspension, Token, TokenKind};
 use super::transaction::{Command, Plan, check_etag};
 use crate::store::Precondition;
 
@@ -131,13 +131,8 @@ impl Command for ExtendToken {
     ) -> Result<Plan<Token>, Error> {
         let (before, mut plan) = begin(authority, by, self.id, &self.etag, now).await?;
         let mut token = before.value.clone();
-        if token.expire_time <= now && !by.administers() {
-            return Err(Error::new(
-                Reason::TokenState,
-                "the token has expired; an administrator can extend it, or make a new one",
-            ));
-        }
-        refuse_superseded(&token)?;
+        refuse_reviving(by, &token, now)?;
+        refuse_prolonging(&token)?;
         let wanted = match &self.by {
             Extension::To(end) => *end,
             Extension::By(lifetime) => token
@@ -271,8 +266,25 @@ impl Command for RevokeToken {
     }
 }
 
-/// What another token took the place of is not prolonged.
-pub(super) fn refuse_superseded(token: &Token) -> Result<(), Error> {
+/// Administrators alone bring back what has expired.
+pub(super) fn refuse_reviving(by: &Authorised, token: &Token, now: Moment) -> Result<(), Error> {
+    if token.expire_time <= now && !by.administers() {
+        return Err(Error::new(
+            Reason::TokenState,
+            "the token has expired; an administrator can extend it, or make a new one",
+        ));
+    }
+    Ok(())
+}
+
+/// What another token took the place of is not prolonged, nor is a session: its user logs in again.
+pub(super) fn refuse_prolonging(token: &Token) -> Result<(), Error> {
+    if token.kind == TokenKind::Session {
+        return Err(Error::new(
+            Reason::TokenState,
+            "a session is neither extended nor rotated; its user logs in again",
+        ));
+    }
     match &token.succession {
         None => Ok(()),
         Some(succession) => Err(Error::new(

@@ -172,7 +172,13 @@ impl Grant {
             AccessRight::Custom => bounded(self.listed_within(own)),
             AccessRight::Full | AccessRight::ReadOnly => PermissionSet::default(),
         };
-        permissions.reserved = self.permissions.reserved.intersect(own.reserved_kept());
+        // What an access right makes void stays void under another.
+        let asked = if access_right == self.access_right {
+            self.permissions.reserved
+        } else {
+            self.reserved_kept()
+        };
+        permissions.reserved = asked.intersect(own.reserved_kept());
         if permissions.patterns().len() > MAX_PERMISSIONS {
             return Err(Error::invalid(
                 "permissions",

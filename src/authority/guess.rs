@@ -29,6 +29,7 @@ pub(super) struct Counted([u8; 16]);
 pub(super) struct Attempt {
     user: Counted,
     client: Option<Counted>,
+    time: Moment,
 }
 
 #[derive(Default)]
@@ -95,15 +96,19 @@ impl Guesses {
         if let Some(client) = client {
             counts.clients.take(client, &OF_CLIENT, now);
         }
-        Ok(Attempt { user, client })
+        Ok(Attempt {
+            user,
+            client,
+            time: now,
+        })
     }
 
     /// An attempt turned out to be no guess: it gets back what it took.
     pub(super) fn forgive(&self, attempt: &Attempt) {
         if let Ok(mut counts) = self.0.lock() {
-            counts.users.give_back(attempt.user, &OF_USER);
+            counts.users.give_back(attempt.user, &OF_USER, attempt.time);
             if let Some(client) = attempt.client {
-                counts.clients.give_back(client, &OF_CLIENT);
+                counts.clients.give_back(client, &OF_CLIENT, attempt.time);
             }
         }
     }
@@ -162,9 +167,14 @@ impl Table {
         self.recent.insert(who, whole_at);
     }
 
-    fn give_back(&mut self, who: Counted, allowance: &Allowance) {
-        if let Some(at) = self.found(who) {
-            *at -= allowance.interval;
+    /// Takes one back. An allowance that is whole again leaves nothing behind: whoever is turned away before a hash is made
+    /// must not fill the table.
+    fn give_back(&mut self, who: Counted, allowance: &Allowance, taken: Moment) {
+        let Some(at) = self.found(who) else { return };
+        *at -= allowance.interval;
+        if *at <= taken.0 {
+            self.recent.remove(&who);
+            self.aside.remove(&who);
         }
     }
 

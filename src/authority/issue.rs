@@ -17,6 +17,7 @@ use super::policy::{
     check_grant, expiry, in_vain, leaves_room, longer_than_suggested, tokens_allowed,
 };
 use super::reveal;
+use super::rotate::demand_sight;
 use super::secret::Secret;
 use super::token::{AccessRight, Grant, Suspension, Token, TokenKind};
 use super::transaction::{Command, Plan};
@@ -55,6 +56,10 @@ pub struct CreateToken {
 impl Command for CreateToken {
     const ACTION: &'static str = "token.create";
     type Answer = Token;
+
+    fn check_repeat(&self, by: &Authorised, answer: &Token) -> Result<(), Error> {
+        demand_sight(by, answer)
+    }
 
     async fn plan(
         &self,
@@ -134,7 +139,12 @@ impl Command for CreateToken {
             succession: None,
             grant,
             tag: authority.keys.tag(&secret),
-            sealed_secret: reveal::sealed(reveal_key.as_ref(), &library.value, &secret)?,
+            sealed_secret: reveal::sealed(
+                reveal_key.as_ref(),
+                &library.value,
+                TokenKind::Api,
+                &secret,
+            )?,
         };
         plan.event = AuditEvent {
             token_id: token.id.to_string(),

@@ -15,7 +15,7 @@ use super::moment::Moment;
 use super::name::Name;
 use super::rotate::demand_secret;
 use super::secret::{self, Secret, TokenId};
-use super::token::Token;
+use super::token::{Token, TokenKind};
 use super::transaction::{Command, Plan};
 use crate::proto::store::KeyRecord;
 use crate::store::{Change, StoreError};
@@ -30,6 +30,8 @@ pub struct RevealToken {
 #[async_trait]
 impl Command for RevealToken {
     const ACTION: &'static str = "token.reveal";
+    /// A second sealed copy would outlive the key that seals the first.
+    const KEEPS_ANSWER: bool = false;
     type Answer = Token;
 
     async fn plan(
@@ -46,6 +48,8 @@ impl Command for RevealToken {
                 "the token is revoked, for good; make a new one",
             ));
         }
+        // Read first: if it is switched back meanwhile, this commits nothing.
+        let library = authority.library(&token.value.library)?;
         let key = authority.reveal_key(&token.value.library).await?;
         let place = keyspace::token(self.id);
         let opened = key.and_then(|key| key.open(&place, &token.value.sealed_secret, self.id));
@@ -57,6 +61,7 @@ impl Command for RevealToken {
         })?;
         let mut plan = plan_for(&token);
         plan.read(&token);
+        plan.read(&library);
         plan.secret = Some(secret.to_secret_string());
         plan.unchanged_at = token.revision;
         plan.answer = Some(token.value);
@@ -115,9 +120,11 @@ impl Authority {
 pub(super) fn sealed(
     key: Option<&RevealKey>,
     library: &Library,
+    kind: TokenKind,
     secret: &Secret,
 ) -> Result<Vec<u8>, Error> {
-    match key.filter(|_| library.secret_display == SecretDisplay::Revealable) {
+    let kept = library.secret_display == SecretDisplay::Revealable && kind == TokenKind::Api;
+    match key.filter(|_| kept) {
         Some(key) => Ok(key.seal(&keyspace::token(secret.id), secret)?),
         None => Ok(Vec::new()),
     }

@@ -4,10 +4,10 @@ use async_trait::async_trait;
 
 use super::Authority;
 use super::caller::Authorised;
-use super::change::{begin, refuse_superseded};
+use super::change::{begin, refuse_prolonging};
 use super::error::{Error, Reason};
 use super::moment::{Lifetime, Moment, Until};
-use super::policy::{expiry, leaves_room, longer_than_suggested, tokens_allowed};
+use super::policy::{check_grant, expiry, leaves_room, longer_than_suggested, tokens_allowed};
 use super::reveal;
 use super::secret::{Secret, TokenId};
 use super::token::{Succession, Token};
@@ -31,6 +31,10 @@ impl Command for RotateToken {
     const ACTION: &'static str = "token.rotate";
     type Answer = Token;
 
+    fn check_repeat(&self, by: &Authorised, answer: &Token) -> Result<(), Error> {
+        demand_sight(by, answer)
+    }
+
     async fn plan(
         &self,
         authority: &Authority,
@@ -40,7 +44,7 @@ impl Command for RotateToken {
         let (before, mut plan) = begin(authority, by, self.id, &self.etag, now).await?;
         let old = before.value.clone();
         demand_secret(by, &old)?;
-        refuse_superseded(&old)?;
+        refuse_prolonging(&old)?;
         demand_active(&old, now)?;
 
         let reveal_key = authority.reveal_key(&old.library).await?;
@@ -52,6 +56,7 @@ impl Command for RotateToken {
         let (expire_time, clamped, warning, sealed_secret) =
             authority.with_owner(&old, &mut plan, |library, user, _| {
                 tokens_allowed(library)?;
+                check_grant(&old.grant, library, user)?;
                 if user.disabled {
                     return Err(Error::new(
                         Reason::OwnerDisabled,
@@ -60,7 +65,7 @@ impl Command for RotateToken {
                 }
                 let (end, clamped) = expiry(self.until.as_ref(), same, library, now)?;
                 let warning = longer_than_suggested(library, now, end);
-                let sealed = reveal::sealed(reveal_key.as_ref(), library, &secret)?;
+                let sealed = reveal::sealed(reveal_key.as_ref(), library, old.kind, &secret)?;
                 Ok::<_, Error>((end, clamped, warning, sealed))
             })??;
         plan.clamped = clamped;
@@ -96,6 +101,17 @@ impl Command for RotateToken {
         plan.secret = Some(secret.to_secret_string());
         Ok(plan)
     }
+}
+
+/// The secret of a token that was made is told once more to whoever could be given it now, and to the token that it replaces.
+pub(super) fn demand_sight(by: &Authorised, token: &Token) -> Result<(), Error> {
+    if token.rotated_from.is_some_and(|old| by.presents(old)) {
+        return Ok(());
+    }
+    if !by.may_see(token) {
+        return Err(Error::not_found("token"));
+    }
+    demand_secret(by, token)
 }
 
 /// Whoever gets a secret gets its rights: nobody gets more so than it could give.

@@ -44,6 +44,16 @@ pub trait Command: Sync {
     /// The record that its answer shows.
     type Answer: Stored + Send + Sync;
 
+    /// Whether a repeat under the same request id is answered by what the first did. One that changes nothing is simply
+    /// carried out again.
+    const KEEPS_ANSWER: bool = true;
+
+    /// Whether a caller may be told once more what the first call was told, its secret included: its rights may have gone since,
+    /// and another token of the same user may have fewer.
+    fn check_repeat(&self, _by: &Authorised, _answer: &Self::Answer) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Says what to change, on behalf of this caller. It may be called again, after the state has changed.
     async fn plan(
         &self,
@@ -112,9 +122,8 @@ impl Authority {
                 Err(error) if error.is_refusal() => return Err(error),
                 planned => planned,
             };
-            let keys = call
-                .request
-                .map(|request| request_keys::<C>(&request, &by, now.time));
+            let kept = call.request.filter(|_| C::KEEPS_ANSWER);
+            let keys = kept.map(|request| request_keys::<C>(&request, &by, now.time));
             let mut unused: Vec<Precondition> = keys
                 .iter()
                 .flatten()
@@ -124,19 +133,27 @@ impl Authority {
             let changes = planned
                 .as_ref()
                 .is_ok_and(|plan| !plan.changes.is_empty() || plan.leaves_event);
-            if let (Some(request), Some(keys), true) =
-                (&call.request, &keys, conflicted || !changes)
-            {
+            if let (Some(request), Some(keys), true) = (&kept, &keys, conflicted || !changes) {
                 match self.recall(request, keys, now.time).await? {
-                    Recall::Done(done) => return Ok(done),
+                    Recall::Done(mut done) => {
+                        match &done.answer {
+                            Some(answer) => {
+                                if let Err(refused) = command.check_repeat(&by, &answer.value) {
+                                    return Err(planned.err().unwrap_or(refused));
+                                }
+                            }
+                            None => done.secret = None,
+                        }
+                        return Ok(done);
+                    }
                     Recall::New(preconditions) => unused = preconditions,
                 }
             }
             let plan = planned?;
-            if !changes && call.request.is_none() {
+            if !changes && kept.is_none() {
                 return Ok(plan.unchanged());
             }
-            let request = call.request.as_ref().zip(keys.as_ref());
+            let request = kept.as_ref().zip(keys.as_ref());
             if let Some(done) = self
                 .commit_plan::<C>(call, &by, request, unused, plan, now)
                 .await?

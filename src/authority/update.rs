@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::Authority;
 use super::caller::Authorised;
-use super::change::{at_maximum, begin, changed_fields, refuse_superseded};
+use super::change::{at_maximum, begin, changed_fields, refuse_prolonging, refuse_reviving};
 use super::cidr::Cidr;
 use super::directory::Assignment;
 use super::error::{Error, Reason};
@@ -86,7 +86,7 @@ impl Command for UpdateToken {
             plan.warnings.extend(warnings);
         }
         if let Some(end) = self.expire_time {
-            move_expiry(authority, &mut token, end, now, &mut plan)?;
+            move_expiry(authority, by, &mut token, end, now, &mut plan)?;
         }
         leaves_room(&token)?;
         plan.event.fields = changed_fields(&before.value, &token);
@@ -98,6 +98,7 @@ impl Command for UpdateToken {
 /// Earlier within the future is always allowed; later follows the rules of an extension.
 fn move_expiry(
     authority: &Authority,
+    by: &Authorised,
     token: &mut Token,
     end: Moment,
     now: Moment,
@@ -116,7 +117,8 @@ fn move_expiry(
         token.expire_time = end;
         return Ok(());
     }
-    refuse_superseded(token)?;
+    refuse_reviving(by, token, now)?;
+    refuse_prolonging(token)?;
     let (limit, warning) = authority.with_owner(token, plan, |library, _, _| {
         tokens_allowed(library)?;
         let limit = latest_expiry(library, now);

@@ -172,6 +172,11 @@ async fn an_expired_token_is_extended_by_administrators_alone() {
     stage.later(370 * DAY);
     let again = extend(token.id, a_year());
     assert_eq!(stage.refusal("pat", &again).await, Reason::TokenState);
+    let moved = UpdateToken {
+        expire_time: Some(crate::authority::moment::Moment(stage.time().0 + DAY)),
+        ..update_token(token.id)
+    };
+    assert_eq!(stage.refusal("pat", &moved).await, Reason::TokenState);
     stage.done("adam", &again).await;
 }
 
@@ -272,4 +277,26 @@ async fn a_token_makes_none_that_has_more_than_itself() {
         .grant;
     assert_eq!(grant.permissions, granted(&["orders:list", "orders:read"]));
     assert_eq!(grant.allowed_cidrs, networks(&["192.0.2.0/24"]));
+}
+
+#[tokio::test]
+async fn a_reading_token_that_is_asked_for_stays_one_whatever_made_it() {
+    let stage = with_pat().await;
+    let custom = CreateToken {
+        permissions: granted(&["tokens:self", "orders:*"]),
+        ..create_token("pat")
+    };
+    let secret = stage.created("root", &custom).await.1;
+    stage.remember("pat", &secret);
+    let reading = CreateToken {
+        access_right: Some(AccessRight::ReadOnly),
+        permissions: granted(&["tokens:self"]),
+        ..mine()
+    };
+    let (token, secret) = stage.created("pat", &reading).await;
+    let expected = granted(&["orders:get", "orders:list", "orders:read"]);
+    assert_eq!(token.grant.permissions, expected);
+    stage.remember("pat", &secret);
+    let refused = stage.authenticate("pat", Reserved::TokensSelf).await;
+    assert_eq!(refused.unwrap_err().reason, Reason::PermissionDenied);
 }

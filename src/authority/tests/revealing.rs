@@ -231,3 +231,20 @@ async fn a_deleted_library_leaves_neither_key_nor_instructions() {
     assert!(stage.keys(keyspace::REVEAL_KEYS).await.is_empty());
     assert!(stage.keys(keyspace::USAGE).await.is_empty());
 }
+
+#[tokio::test]
+async fn a_repeat_of_a_reveal_does_not_outlive_the_key() {
+    let stage = Stage::new().await;
+    stage
+        .done("adam", &showing(SecretDisplay::Revealable))
+        .await;
+    let (id, _) = stage.token().await;
+    let reveal = RevealToken { id };
+    stage.request("adam", 1, 1, &reveal).await.unwrap();
+    let before = stage.log("acme").await.len();
+    stage.request("adam", 1, 1, &reveal).await.unwrap();
+    assert_eq!(stage.log("acme").await.len(), before + 1, "each is known");
+    stage.done("adam", &showing(SecretDisplay::Once)).await;
+    let refused = stage.request("adam", 1, 1, &reveal).await.unwrap_err();
+    assert_eq!(refused.reason, Reason::NotRevealable);
+}

@@ -3,7 +3,7 @@
 use super::commands::{create_token, create_user, create_user_type, update_library, update_user};
 use super::lifecycle::{a_year, extend, resume, revoke, suspend, update_token};
 use super::own_tokens::with_pat;
-use super::samples::{granted, lifetime, networks};
+use super::samples::{assignments, granted, lifetime, names, networks};
 use super::stage::{DAY, MINUTE, Stage};
 use crate::authority::Scope;
 use crate::authority::directory::UserKind;
@@ -303,4 +303,66 @@ async fn a_token_that_may_rotates_itself_and_no_other() {
     assert_eq!(done.answer.unwrap().value.rotated_from, Some(token.id));
     let done = done.secret.unwrap();
     assert_eq!(stage.verdict(done.expose()).await, Verdict::Valid);
+}
+
+#[tokio::test]
+async fn a_repeat_tells_no_secret_to_a_token_that_could_not_be_given_it() {
+    let stage = with_pat().await;
+    // Adam makes and rotates with all rights, and repeats with a token that serves its own user alone.
+    let both = UpdateUser {
+        assignments: Some(assignments(&["admin", "person"])),
+        ..update_user("adam")
+    };
+    stage.done("root", &both).await;
+    let (old, _) = stage.token().await;
+    let create = create_token("jane");
+    stage.request("adam", 1, 1, &create).await.unwrap();
+    stage.request("adam", 2, 2, &rotate(old)).await.unwrap();
+    let narrow = CreateToken {
+        permissions: granted(&["tokens:self", "orders:read"]),
+        ..create_token("adam")
+    };
+    let secret = stage.created("root", &narrow).await.1;
+    stage.remember("adam", &secret);
+    let refused = stage.request("adam", 1, 1, &create).await.unwrap_err();
+    assert_eq!(refused.reason, Reason::NotFound);
+    let refused = stage.request("adam", 2, 2, &rotate(old)).await.unwrap_err();
+    assert_eq!(refused.reason, Reason::NotFound);
+
+    // The same between two tokens of one person.
+    let mine = CreateToken {
+        user: None,
+        ..create_token("pat")
+    };
+    stage.request("pat", 3, 3, &mine).await.unwrap();
+    let narrow = CreateToken {
+        permissions: granted(&["tokens:self", "orders:read"]),
+        ..create_token("pat")
+    };
+    let secret = stage.created("root", &narrow).await.1;
+    stage.remember("pat", &secret);
+    let refused = stage.request("pat", 3, 3, &mine).await.unwrap_err();
+    assert_eq!(refused.reason, Reason::PermissionDenied);
+}
+
+#[tokio::test]
+async fn a_contacts_token_is_not_renewed_beyond_what_its_library_allows_now() {
+    let stage = Stage::new().await;
+    let apis = |texts: &[&str]| UpdateLibrary {
+        contact_apis: Some(names(texts)),
+        ..update_library("acme")
+    };
+    stage.done("root", &apis(&["orders", "bills"])).await;
+    let contact = CreateUser {
+        kind: UserKind::Contact,
+        data_owner: "customer-7".to_owned(),
+        ..create_user("eve", &["clerk"])
+    };
+    stage.done("root", &contact).await;
+    let (token, _) = stage.created("root", &create_token("eve")).await;
+    stage.done("root", &apis(&["bills"])).await;
+    assert_eq!(
+        stage.refusal("root", &rotate(token.id)).await,
+        Reason::InvalidFields
+    );
 }
