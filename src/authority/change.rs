@@ -266,6 +266,21 @@ impl Command for RevokeToken {
     }
 }
 
+/// What is revoked stays so.
+pub(super) fn refuse_revoked(
+    authority: &Authority,
+    token: &Token,
+    now: Moment,
+) -> Result<(), Error> {
+    if authority.is_revoked(token, now)? {
+        return Err(Error::new(
+            Reason::TokenState,
+            "the token is revoked, for good; make a new one",
+        ));
+    }
+    Ok(())
+}
+
 /// Administrators alone bring back what has expired.
 pub(super) fn refuse_reviving(by: &Authorised, token: &Token, now: Moment) -> Result<(), Error> {
     if token.expire_time <= now && !by.administers() {
@@ -319,12 +334,7 @@ pub(super) async fn begin(
 ) -> Result<(Versioned<Token>, Plan<Token>), Error> {
     let before = authority.visible_token(by, id).await?;
     check_etag(authority, etag, before.revision)?;
-    if authority.is_revoked(&before.value, now)? {
-        return Err(Error::new(
-            Reason::TokenState,
-            "the token is revoked, for good; make a new one",
-        ));
-    }
+    refuse_revoked(authority, &before.value, now)?;
     let plan = plan_for(&before);
     Ok((before, plan))
 }

@@ -7,14 +7,15 @@ use super::audit::AuditEvent;
 use super::caller::Authorised;
 use super::cidr::Cidr;
 use super::directory::{Assignment, Library, UserKind};
-use super::error::{Error, Reason};
+use super::error::Error;
 use super::judge::UserFacts;
 use super::keyspace;
 use super::moment::{Moment, Until};
 use super::name::Name;
 use super::permission::PermissionSet;
 use super::policy::{
-    check_grant, expiry, in_vain, leaves_room, longer_than_suggested, tokens_allowed,
+    check_grant, demand_active_user, expiry, in_vain, leaves_room, longer_than_suggested,
+    tokens_allowed,
 };
 use super::reveal;
 use super::rotate::demand_sight;
@@ -89,12 +90,7 @@ impl Command for CreateToken {
             keyspace::user(slot.uid, &user.user),
             facts.revision,
         ));
-        if facts.disabled {
-            return Err(Error::new(
-                Reason::OwnerDisabled,
-                "the user is disabled; make it active first",
-            ));
-        }
+        demand_active_user(facts)?;
 
         let grant = self.grant(by, &library.value, facts, &mut plan.warnings)?;
         let default = now.checked_add(&library.value.default_lifetime);

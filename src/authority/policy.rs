@@ -94,6 +94,17 @@ pub(super) fn tokens_allowed(library: &Library) -> Result<(), Error> {
     Ok(())
 }
 
+/// No token is made for a user that is disabled.
+pub(super) fn demand_active_user(user: &UserFacts) -> Result<(), Error> {
+    if user.disabled {
+        return Err(Error::new(
+            Reason::OwnerDisabled,
+            "the user is disabled; make it active first",
+        ));
+    }
+    Ok(())
+}
+
 /// The latest expiry that the library's policy allows.
 pub(super) fn latest_expiry(library: &Library, now: Moment) -> Moment {
     now.checked_add(&library.max_lifetime)

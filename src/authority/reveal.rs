@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::Authority;
 use super::caller::Authorised;
-use super::change::plan_for;
+use super::change::{plan_for, refuse_revoked};
 use super::directory::{Library, SecretDisplay, Uid};
 use super::error::{Error, Reason};
 use super::keys::RevealKey;
@@ -42,12 +42,7 @@ impl Command for RevealToken {
     ) -> Result<Plan<Token>, Error> {
         let token = authority.visible_token(by, self.id).await?;
         demand_secret(by, &token.value)?;
-        if authority.is_revoked(&token.value, now)? {
-            return Err(Error::new(
-                Reason::TokenState,
-                "the token is revoked, for good; make a new one",
-            ));
-        }
+        refuse_revoked(authority, &token.value, now)?;
         // Read first: if it is switched back meanwhile, this commits nothing.
         let library = authority.library(&token.value.library)?;
         let key = authority.reveal_key(&token.value.library).await?;

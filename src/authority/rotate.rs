@@ -7,7 +7,9 @@ use super::caller::Authorised;
 use super::change::{begin, refuse_prolonging};
 use super::error::{Error, Reason};
 use super::moment::{Lifetime, Moment, Until};
-use super::policy::{check_grant, expiry, leaves_room, longer_than_suggested, tokens_allowed};
+use super::policy::{
+    check_grant, demand_active_user, expiry, leaves_room, longer_than_suggested, tokens_allowed,
+};
 use super::reveal;
 use super::secret::{Secret, TokenId};
 use super::token::{Succession, Token};
@@ -57,12 +59,7 @@ impl Command for RotateToken {
             authority.with_owner(&old, &mut plan, |library, user, _| {
                 tokens_allowed(library)?;
                 check_grant(&old.grant, library, user)?;
-                if user.disabled {
-                    return Err(Error::new(
-                        Reason::OwnerDisabled,
-                        "the user is disabled; make it active first",
-                    ));
-                }
+                demand_active_user(user)?;
                 let (end, clamped) = expiry(self.until.as_ref(), same, library, now)?;
                 let warning = longer_than_suggested(library, now, end);
                 let sealed = reveal::sealed(reveal_key.as_ref(), library, old.kind, &secret)?;

@@ -3,7 +3,6 @@
 use super::Authority;
 use super::error::{Error, Reason};
 use super::index::{Lookup, View};
-use super::judge::TokenFacts;
 use super::moment::Moment;
 use super::secret::TokenId;
 use super::token::{Revocation, RevocationReason, Token};
@@ -76,16 +75,12 @@ impl TokenState {
     #[must_use]
     pub fn of(view: &View<'_>, now: Moment) -> TokenState {
         let owned = view.records.library.is_some() && view.records.user.is_some();
-        TokenState::judge(&view.records.token, owned, now)
-    }
-
-    fn judge(token: &TokenFacts, owned: bool, now: Moment) -> TokenState {
-        match token {
-            _ if token.is_revoked(now) => TokenState::Revoked,
+        match &view.records.token {
+            token if token.is_revoked(now) => TokenState::Revoked,
             _ if !owned => TokenState::OwnerDeleted,
-            _ if token.suspended => TokenState::Suspended,
-            _ if now < token.not_before => TokenState::NotYetValid,
-            _ if now >= token.expire_time => TokenState::Expired,
+            token if token.suspended => TokenState::Suspended,
+            token if now < token.not_before => TokenState::NotYetValid,
+            token if now >= token.expire_time => TokenState::Expired,
             _ => TokenState::Active,
         }
     }

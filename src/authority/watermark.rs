@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::Authority;
 use super::caller::Authorised;
 use super::directory::Uid;
-use super::error::Error;
+use super::error::{Error, Reason};
 use super::keyspace::{self, Versioned};
 use super::moment::Moment;
 use super::name::Name;
@@ -145,19 +145,13 @@ impl Command for RevokeAll {
 impl RevokeAll {
     /// Who doesn't administer ends tokens of its own alone.
     fn check_reach(&self, by: &Authorised) -> Result<(), Error> {
-        if by.administers() {
+        by.demand_own(&self.library, self.user.as_ref())?;
+        if self.user.is_some() || by.administers() {
             return Ok(());
         }
-        if self.library != by.library {
-            return Err(Error::not_found("library"));
-        }
-        match &self.user {
-            Some(user) if *user == by.user => Ok(()),
-            Some(_) => Err(Error::not_found("user")),
-            None => Err(Error::new(
-                super::error::Reason::PermissionDenied,
-                "only an administrator revokes the tokens of others; name your own user",
-            )),
-        }
+        Err(Error::new(
+            Reason::PermissionDenied,
+            "only an administrator revokes the tokens of others; name your own user",
+        ))
     }
 }

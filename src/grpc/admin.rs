@@ -46,31 +46,14 @@ impl Admin {
     where
         C: Command<Answer = Token>,
     {
-        let mut done = self.authority.perform(call, command, now).await?;
-        let token = done
-            .answer
-            .take()
-            .map(|token| self.show(&token, now))
-            .transpose()?;
-        Ok((token, done))
+        let done = self.authority.perform(call, command, now).await?;
+        Ok((self.answer(&done, now)?, done))
     }
 
-    /// Performs a command, and says how to use the token that it made.
-    async fn performed<C>(
-        &self,
-        call: &Call,
-        command: &C,
-    ) -> Result<(Option<v1::Token>, String, Done<Token>), Error>
-    where
-        C: Command<Answer = Token>,
-    {
-        let now = now(&self.clock);
-        let mut done = self.authority.perform(call, command, now).await?;
-        let Some(token) = done.answer.take() else {
-            return Ok((None, String::new(), done));
-        };
-        let usage = self.authority.usage(&token.value).await?;
-        Ok((Some(self.show(&token, now)?), usage, done))
+    /// The token that a command answers with.
+    fn answer(&self, done: &Done<Token>, now: Now) -> Result<Option<v1::Token>, Error> {
+        let token = done.answer.as_ref();
+        token.map(|token| self.show(token, now)).transpose()
     }
 
     /// Revokes tokens, each for itself and several at a time, so that the store can write them together. The revision is that
@@ -146,7 +129,11 @@ impl TokenAdmin for Admin {
                 caller.reach(&m.library)
             })?;
         let command = convert::create_token(message, library)?;
-        let (token, usage, done) = self.performed(&call, &command).await?;
+        let (token, done) = self.perform(&call, &command, now(&self.clock)).await?;
+        let usage = match &done.answer {
+            Some(token) => self.authority.usage(&token.value).await?,
+            None => String::new(),
+        };
         Ok(Response::new(v1::CreateTokenResponse {
             token,
             usage,
@@ -315,11 +302,11 @@ impl TokenAdmin for Admin {
             })?;
         let asked = convert::open_session(message, library)?;
         let now = now(&self.clock);
-        let mut done = self.authority.open_session(&call, asked, now).await?;
-        let token = done.answer.take();
-        let token = token.map(|token| self.show(&token, now)).transpose()?;
-        let secret = secret_of(&done);
-        Ok(Response::new(v1::OpenSessionResponse { token, secret }))
+        let done = self.authority.open_session(&call, asked, now).await?;
+        Ok(Response::new(v1::OpenSessionResponse {
+            token: self.answer(&done, now)?,
+            secret: secret_of(&done),
+        }))
     }
 
     async fn set_password(

@@ -1,7 +1,7 @@
 //! Opening the authority: the data directory, the root key, the store, the first operator.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::authority::secret::{self, NoRandomness, Secret, SecretString};
 use crate::authority::{Authority, StartError};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::store::sled::{OpenError, SledStore, make_directory};
+use crate::store::sled::{OpenError, SledStore, make_directory, sync_parent};
 
 /// Where the store lies in the data directory.
 const STORE: &str = "store";
@@ -29,7 +29,6 @@ const ROOT_CHECK: &str = "root.check";
 const OPERATOR_TOKEN: &str = "operator.token";
 /// Longest file that holds a key or a token, bytes: more is another file.
 const MAX_SECRET_FILE: u64 = 4096;
-
 /// The rights of everybody in a file's mode; a group may read what Kubernetes mounts.
 const OTHERS: u32 = 0o007;
 
@@ -220,8 +219,7 @@ fn write_secret(path: &Path, content: &[u8], replace: bool) -> io::Result<()> {
         let _ = fs::remove_file(&new);
     }
     written?;
-    let directory = path.parent().filter(|parent| *parent != Path::new(""));
-    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+    sync_parent(path)
 }
 
 // === impl OpeningError ===

@@ -17,9 +17,8 @@ mod shared;
 mod tests;
 mod writer;
 
+pub(crate) use open::{make_directory, sync_parent};
 use std::{fmt, path::Path, sync::Arc};
-
-pub(crate) use open::make_directory;
 
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};

@@ -62,6 +62,20 @@ impl Authorised {
         (own && self.held.contains(Reserved::TokensSelf)) || self.presents(token.id)
     }
 
+    /// Who doesn't administer names its own library and user alone: of others it is not told even whether they exist.
+    pub fn demand_own(&self, library: &Name, user: Option<&Name>) -> Result<(), Error> {
+        if self.administers() {
+            return Ok(());
+        }
+        if *library != self.library {
+            return Err(Error::not_found("library"));
+        }
+        match user {
+            Some(user) if *user != self.user => Err(Error::not_found("user")),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether this is the token presented, in its user's own name.
     #[must_use]
     pub fn presents(&self, id: TokenId) -> bool {

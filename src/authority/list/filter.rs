@@ -114,12 +114,10 @@ impl TokenFilter {
         if by.administers() {
             return Ok(self.clone());
         }
-        if self.library != LibraryRef::Named(by.library.clone()) {
+        let LibraryRef::Named(library) = &self.library else {
             return Err(Error::not_found("library"));
-        }
-        if self.user.as_ref().is_some_and(|user| *user != by.user) {
-            return Err(Error::not_found("user"));
-        }
+        };
+        by.demand_own(library, self.user.as_ref())?;
         Ok(TokenFilter {
             user: Some(by.user.clone()),
             ..self.clone()

@@ -2,7 +2,6 @@
 
 use clap::Args;
 use jiff::Timestamp;
-
 use tonic::{Request, Response, Status};
 
 use super::super::call::{Repeat, identify};

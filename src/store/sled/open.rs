@@ -117,9 +117,7 @@ pub(crate) fn make_directory(dir: &Path) -> io::Result<()> {
         .take_while(|at| !at.as_os_str().is_empty() && !at.exists())
         .collect();
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    missing
-        .into_iter()
-        .try_for_each(|made| sync_directory(parent(made)))
+    missing.into_iter().try_for_each(sync_parent)
 }
 
 fn lock(dir: &Path) -> Result<File, OpenError> {
@@ -150,8 +148,13 @@ fn sync_all(dir: &Path) -> Result<File, OpenError> {
     sync(BLOB_DIR)?;
     let data = sync(DATA_FILE)?;
     sync_directory(dir).map_err(at(dir))?;
-    sync_directory(parent(dir)).map_err(at(dir))?;
+    sync_parent(dir).map_err(at(dir))?;
     Ok(data)
+}
+
+/// Makes what was made, renamed or removed at a path outlast a power loss.
+pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
+    sync_directory(parent(path))
 }
 
 fn sync_directory(dir: &Path) -> io::Result<()> {
