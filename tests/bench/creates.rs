@@ -25,8 +25,8 @@ const SLICE: usize = 10_000;
 /// The changes of one commit.
 type Changes = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// Sees nothing: the engine alone is measured.
-struct Nobody;
+/// Sees nothing: the engine alone is used.
+pub(crate) struct Nobody;
 
 // === impl Nobody ===
 

@@ -1,6 +1,6 @@
 //! Figures of a real server process, as ratios to a control in the same run: the machine's own speed cancels out.
 //!
-//! `cargo bench --bench bench -- verify|creates|batch|million|all`, and `smoke` for all of them in small. It needs `h2load`
+//! `cargo bench --bench bench -- verify|creates|batch|judge|lists|million|all`, and `smoke` for all of them in small. It needs `h2load`
 //! (Debian's nghttp2-client) for `verify` and `batch`.
 
 #![allow(
@@ -17,6 +17,8 @@ mod batch;
 mod creates;
 mod fill;
 mod generator;
+mod judge;
+mod lists;
 mod million;
 mod process;
 mod table;
@@ -37,7 +39,7 @@ struct Scale {
     measure: Duration,
     /// Measurements of each kind; their order alternates.
     rounds: usize,
-    /// Tokens of `million`.
+    /// Tokens of `million` and of `lists`, and the most of each that `judge` looks at.
     tokens: usize,
 }
 
@@ -61,7 +63,7 @@ fn main() -> ExitCode {
         .filter(|argument| argument != "--bench")
         .collect();
     let [what] = arguments.as_slice() else {
-        eprintln!("say one of: verify creates batch million all smoke");
+        eprintln!("say one of: verify creates batch judge lists million all smoke");
         return ExitCode::from(2);
     };
     let scale = if what == "smoke" { SMOKE } else { FULL };
@@ -72,6 +74,8 @@ fn main() -> ExitCode {
         ("verify", verify::run as fn(Scale)),
         ("batch", batch::run),
         ("creates", creates::run),
+        ("judge", judge::run),
+        ("lists", lists::run),
         ("million", million::run),
     ] {
         if chosen(name) {
@@ -82,7 +86,7 @@ fn main() -> ExitCode {
     if ran {
         ExitCode::SUCCESS
     } else {
-        eprintln!("{what} is none of: verify creates batch million all smoke");
+        eprintln!("{what} is none of: verify creates batch judge lists million all smoke");
         ExitCode::from(2)
     }
 }

@@ -94,6 +94,11 @@ impl Authority {
             }
             tokio::task::yield_now().await;
         };
+        tracing::debug!(
+            examined = MAX_EXAMINED - left,
+            found = items.len(),
+            "listed tokens"
+        );
         let next = next
             .map(|place| self.seal_page(&binding, &cursor_of(place)))
             .unwrap_or_default();
