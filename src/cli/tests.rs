@@ -157,6 +157,7 @@ scripted! { TokenAdmin {
     open_session OpenSessionRequest OpenSessionResponse
     set_password SetPasswordRequest SetPasswordResponse
     list_audit_events ListAuditEventsRequest ListAuditEventsResponse
+    review_tokens ReviewTokensRequest ReviewTokensResponse
 } }
 
 scripted! { TokenVerify {

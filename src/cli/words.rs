@@ -30,6 +30,7 @@ macro_rules! read {
 read! {
     AccessRight "ACCESS_RIGHT_";
     LibraryState "LIBRARY_STATE_";
+    ReviewReason "REVIEW_REASON_";
     RevocationReason "REVOCATION_REASON_";
     SecretDisplay "SECRET_DISPLAY_";
     TokenKind "TOKEN_KIND_";

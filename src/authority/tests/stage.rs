@@ -23,7 +23,7 @@ use crate::authority::requests::RequestKey;
 use crate::authority::secret::TokenId;
 use crate::authority::token::Token;
 use crate::authority::transaction::{Call, Command, Done};
-use crate::authority::{Authority, Opened, Scope, StartError};
+use crate::authority::{Authority, Opened, StartError};
 use crate::store::{Change, Key, Store};
 
 /// Everything of a test.
@@ -258,7 +258,7 @@ impl Stage {
         let demand = Demand::default();
         let judged = self
             .authority
-            .verify(secret, &demand, Scope::All, self.time())
+            .verify(secret, &demand, None, self.time())
             .await;
         judged.unwrap().verdict
     }

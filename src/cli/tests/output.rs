@@ -110,7 +110,7 @@ async fn a_reader_that_has_gone_is_no_error_elsewhere() {
     let authority = Authority::default()
         .then(v1::GetTokenResponse {
             token: Some(token()),
-            usage: String::new(),
+            ..Default::default()
         })
         .then(refused);
     let shell = Shell {
@@ -271,7 +271,7 @@ async fn an_ended_token_says_when_and_by_whom() {
     };
     let authority = Authority::default().then(v1::GetTokenResponse {
         token: Some(token),
-        usage: String::new(),
+        ..Default::default()
     });
     let ended = Shell::new(authority.serve().await)
         .run(&["token", "get", "id"])
