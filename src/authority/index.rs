@@ -291,12 +291,12 @@ impl State {
         };
         let watermark = over(&library.watermarks).or_else(|| over(&user.watermarks));
         // Of no other token the judge asks when it was used.
-        let used = self.times_out(token).then(|| self.uses.last_time(token.id));
+        let last = self.times_out(token).then(|| self.uses.last_time(token.id));
         let records = Records {
             token: TokenFacts {
                 active_time: facts
                     .active_time
-                    .max(used.flatten().unwrap_or(facts.active_time)),
+                    .max(last.flatten().unwrap_or(facts.active_time)),
                 revoked_from: match watermark {
                     Some(_) => Some(Moment(i64::MIN)),
                     None => facts.revoked_from,

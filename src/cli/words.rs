@@ -117,6 +117,15 @@ pub(super) fn number(typed: Option<impl Into<i32>>) -> i32 {
     typed.map_or(0, Into::into)
 }
 
+/// What a length of time that somebody types is counted from.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the clock is that of whoever types; no server is asked for its own"
+)]
+pub(super) fn now() -> Timestamp {
+    Timestamp::now()
+}
+
 /// As the API takes a moment.
 pub(super) fn time(time: Timestamp) -> prost_types::Timestamp {
     // On the wire the fraction counts forward from the second, before 1970 too.

@@ -130,8 +130,14 @@ impl Stage {
 
     /// The same store opened by another process, with this root key or its own.
     pub(super) async fn reopened(self) -> Stage {
+        let stage = self.opened().await;
+        stage.authority.load_tokens().await.unwrap();
+        stage
+    }
+
+    /// The same, with no token loaded yet.
+    pub(super) async fn opened(self) -> Stage {
         let authority = open(&self.store, &self.root).await.unwrap().authority;
-        authority.load_tokens().await.unwrap();
         Stage { authority, ..self }
     }
 

@@ -110,7 +110,7 @@ pub(super) fn read(record: &Record, words: &Words) -> Option<Vec<(TokenId, Use)>
             .iter()
             .map(|number| text(*number))
             .collect::<Option<_>>()?;
-        let lost = permissions.iter().any(Option::is_none);
+        let some_lost = permissions.iter().any(Option::is_none);
         let refused = used.refused.iter().map(|refused| {
             Some(Refused {
                 count: refused.count,
@@ -124,7 +124,7 @@ pub(super) fn read(record: &Record, words: &Words) -> Option<Vec<(TokenId, Use)>
         let used = Use {
             last,
             permissions: permissions.into_iter().flatten().collect(),
-            more_permissions: used.more_permissions || lost,
+            more_permissions: used.more_permissions || some_lost,
             refused: refused.collect::<Option<_>>()?,
         };
         Some(used)

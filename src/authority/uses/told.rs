@@ -18,11 +18,11 @@ const TOLD_AT_ONCE: usize = 50;
 const ACTION: &str = "token.refused";
 
 /// Refusals that an event tells of.
-struct Telling {
+pub(super) struct Telling {
     id: TokenId,
     verdict: Verdict,
     /// How often since the event before.
-    count: i64,
+    pub(super) count: i64,
     /// When that was.
     since: Option<Moment>,
     /// How often it had been by then.
@@ -57,7 +57,9 @@ impl Authority {
         }
         let committed = self.store.commit(Vec::new(), changes).await;
         if committed.is_err() {
-            told.iter().for_each(|telling| self.uses.untell(telling));
+            for telling in &told {
+                self.uses.untell(telling);
+            }
         }
         Ok(committed.map(drop)?)
     }
@@ -110,7 +112,7 @@ impl Telling {
 
 impl Uses {
     /// Marks refusals as told, and says of what; `None` if that was done lately.
-    fn tell(&self, id: TokenId, verdict: Verdict, now: Moment) -> Option<Telling> {
+    pub(super) fn tell(&self, id: TokenId, verdict: Verdict, now: Moment) -> Option<Telling> {
         let bucket = Bucket::of(id);
         let mut entries = self.bucket(bucket);
         let entry = entry_of(&mut entries, id);

@@ -8,7 +8,7 @@ use super::super::call::Limit;
 use super::super::connect::Session;
 use super::super::failure::Failure;
 use super::super::output::Output;
-use super::super::words::{number, time};
+use super::super::words::{now, number, time};
 use crate::proto::v1;
 
 /// `token list`.
@@ -154,7 +154,7 @@ fn ago(text: &str) -> Result<Timestamp, String> {
     if !span.is_positive() {
         return Err(what());
     }
-    let now = Timestamp::now().to_zoned(TimeZone::UTC);
+    let now = now().to_zoned(TimeZone::UTC);
     let then = now.checked_sub(span).map_err(|_| what())?;
     Ok(then.timestamp())
 }

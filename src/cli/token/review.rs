@@ -3,13 +3,14 @@
 use std::num::NonZeroU32;
 
 use clap::Args;
+use jiff::Timestamp;
 
 use super::super::call::Limit;
 use super::super::connect::Session;
 use super::super::failure::Failure;
 use super::super::output::{Output, Shown};
 use super::super::show;
-use super::super::words::Word;
+use super::super::words::{Word, now};
 use crate::proto::v1;
 use crate::proto::v1::ReviewReason as Reason;
 
@@ -54,7 +55,11 @@ impl Review {
         worst_first(&mut findings);
         let limit = self.limit.map(|limit| usize::try_from(limit.get()));
         findings.truncate(limit.and_then(Result::ok).unwrap_or(usize::MAX));
-        let advice: Vec<Advice> = findings.iter().flat_map(advice_on).collect();
+        let now = now();
+        let advice: Vec<Advice> = findings
+            .iter()
+            .flat_map(|finding| advice_on(finding, now))
+            .collect();
         let response = v1::ReviewTokensResponse {
             findings,
             next_page_token: String::new(),
@@ -91,14 +96,14 @@ fn weight(reason: Reason) -> u32 {
     }
 }
 
-fn advice_on(finding: &v1::TokenFinding) -> Vec<Advice> {
+fn advice_on(finding: &v1::TokenFinding, now: Timestamp) -> Vec<Advice> {
     let Some(token) = &finding.token else {
         return Vec::new();
     };
     let advice = |reason: i32| Advice {
         token: token.clone(),
         why: why(reason, finding),
-        mend: mend(reason, finding, token),
+        mend: mend(reason, finding, token, now),
     };
     finding
         .reasons
@@ -122,7 +127,12 @@ fn why(reason: i32, finding: &v1::TokenFinding) -> String {
 }
 
 /// The command that mends it; empty for a reason that this client does not know.
-pub(in crate::cli) fn mend(reason: i32, finding: &v1::TokenFinding, token: &v1::Token) -> String {
+pub(in crate::cli) fn mend(
+    reason: i32,
+    finding: &v1::TokenFinding,
+    token: &v1::Token,
+    now: Timestamp,
+) -> String {
     let id = &token.token_id;
     let last = token.last_use.clone().unwrap_or_default();
     let command = match Reason::try_from(reason).unwrap_or_default() {
@@ -131,7 +141,7 @@ pub(in crate::cli) fn mend(reason: i32, finding: &v1::TokenFinding, token: &v1::
         Reason::NeverUsed | Reason::Unused => format!("revoke {id} --reason no-longer-needed"),
         Reason::ExpiresSoon => format!("extend {id}"),
         Reason::LongerThanPolicy => match finding.latest_expire_time.as_ref() {
-            Some(latest) if is_ahead(latest) => {
+            Some(latest) if latest.seconds > now.as_second() => {
                 format!("update {id} --expires {}", show::time(Some(latest)))
             }
             // It is past what policy allows already: a new one is within it.
@@ -156,10 +166,6 @@ pub(in crate::cli) fn mend(reason: i32, finding: &v1::TokenFinding, token: &v1::
         }
     };
     format!("token-authority token {command}")
-}
-
-fn is_ahead(time: &prost_types::Timestamp) -> bool {
-    time.seconds > jiff::Timestamp::now().as_second()
 }
 
 impl Shown for Advice {

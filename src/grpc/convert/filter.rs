@@ -84,8 +84,8 @@ pub(in crate::grpc) fn token_filter(
         ("expires_before", *expires_before),
     ];
     let expires = window(&mut faults, expires);
-    let used = [("used_after", *used_after), ("used_before", *used_before)];
-    let used = window(&mut faults, used);
+    let last_used = [("used_after", *used_after), ("used_before", *used_before)];
+    let last_used = window(&mut faults, last_used);
     let unused_since = unused_since.and_then(|time| faults.take("unused_since", moment(time)));
     if unused_since.is_some() && (used_after.is_some() || used_before.is_some()) {
         faults.add(
@@ -120,7 +120,7 @@ pub(in crate::grpc) fn token_filter(
         permission,
         restricted_by_ip: *restricted_by_ip,
         longer_than_policy: *longer_than_policy,
-        used,
+        used: last_used,
         unused_since,
         sort,
     })

@@ -117,7 +117,7 @@ fn uses(used: Use) -> (Option<v1::LastUse>, Vec<v1::RefusedUse>) {
         more_permissions,
         refused,
     } = used;
-    let mut permissions: Vec<String> = permissions.iter().map(|text| text.to_string()).collect();
+    let mut permissions: Vec<String> = permissions.iter().map(ToString::to_string).collect();
     permissions.sort_unstable();
     let last_use = last.map(|last| v1::LastUse {
         time: Some(timestamp(last.time)),
