@@ -31,7 +31,7 @@ use super::keyspace::{self, Versioned};
 use super::moment::Moment;
 use super::secret::TokenId;
 use super::token::Token;
-use super::uses::{Bucket, Use, Uses};
+use super::uses::Uses;
 use super::watermark::Watermark;
 use crate::store::{Committed, Event, Follower, Key, Load, Record, Revision};
 
@@ -182,22 +182,6 @@ impl Follower for Arc<Index> {
     }
 }
 
-// === impl View ===
-
-impl View<'_> {
-    /// When it was last used.
-    #[must_use]
-    pub fn last_used(&self) -> Option<Moment> {
-        self.uses.last_time(self.token.id)
-    }
-
-    /// What it was used for.
-    #[must_use]
-    pub fn used(&self) -> Use {
-        self.uses.of(self.token.id).unwrap_or_default()
-    }
-}
-
 // === impl State ===
 
 impl State {
@@ -217,30 +201,6 @@ impl State {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.loaded == Loaded::All && self.loaded_uses.is_complete()
-    }
-
-    /// What tokens are used for.
-    #[must_use]
-    pub fn uses(&self) -> &Arc<Uses> {
-        &self.uses
-    }
-
-    /// Whether a bucket of uses is loaded.
-    #[must_use]
-    pub fn has_uses(&self, bucket: Bucket) -> bool {
-        self.loaded_uses.holds(bucket)
-    }
-
-    /// Whether there is certainly no token of this id.
-    #[must_use]
-    pub fn is_unknown(&self, id: TokenId) -> bool {
-        self.tokens.get(id).is_none() && matches!(self.token(id), Lookup::Unknown)
-    }
-
-    /// Whether a token is known to be a session.
-    #[must_use]
-    pub fn is_session(&self, id: TokenId) -> bool {
-        self.tokens.get(id).is_some_and(Packed::is_session)
     }
 
     /// Its size.
@@ -269,17 +229,6 @@ impl State {
             Loaded::Through(cursor) if *cursor < keyspace::token(id) => Lookup::NotLoaded,
             _ => Lookup::Unknown,
         }
-    }
-
-    /// Whether it must be judged by its last use, which is not loaded yet.
-    fn awaits_uses(&self, token: &Packed) -> bool {
-        self.times_out(token) && !self.loaded_uses.holds(Bucket::of(token.id))
-    }
-
-    /// Whether it is a session that may lie idle for too long.
-    fn times_out(&self, token: &Packed) -> bool {
-        let library = || self.directory.library(token.library).facts.as_ref();
-        token.is_session() && library().is_some_and(|l| l.value.session_idle_timeout.is_some())
     }
 
     fn view<'a>(&'a self, token: &'a Packed) -> View<'a> {

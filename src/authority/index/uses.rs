@@ -1,10 +1,13 @@
-//! How far it is loaded what tokens are used for. Sessions are judged by it: one whose bucket is not loaded yet is not known.
+//! What tokens are used for, as the index knows it, and how far it is loaded. Sessions are judged by it: one whose bucket is not loaded yet is not known.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use super::Loaded;
+use super::{Loaded, Lookup, Packed, State, View};
 use crate::authority::keyspace;
-use crate::authority::uses::Bucket;
+use crate::authority::moment::Moment;
+use crate::authority::secret::TokenId;
+use crate::authority::uses::{Bucket, Use, Uses};
 use crate::store::{Key, Record};
 
 /// How far the buckets are loaded.
@@ -54,5 +57,60 @@ impl LoadedUses {
         } else if let (Some(bucket), None) = (keyspace::bucket(prefix), rest) {
             self.ahead.insert(bucket);
         }
+    }
+}
+
+// === impl View ===
+
+impl View<'_> {
+    /// When it was last used.
+    #[must_use]
+    pub fn last_used(&self) -> Option<Moment> {
+        self.uses.last_time(self.token.id)
+    }
+
+    /// What it was used for.
+    #[must_use]
+    pub fn used(&self) -> Use {
+        self.uses.of(self.token.id).unwrap_or_default()
+    }
+}
+
+// === impl State ===
+
+impl State {
+    /// What tokens are used for.
+    #[must_use]
+    pub fn uses(&self) -> &Arc<Uses> {
+        &self.uses
+    }
+
+    /// Whether a bucket of uses is loaded.
+    #[must_use]
+    pub fn has_uses(&self, bucket: Bucket) -> bool {
+        self.loaded_uses.holds(bucket)
+    }
+
+    /// Whether there is certainly no token of this id.
+    #[must_use]
+    pub fn is_unknown(&self, id: TokenId) -> bool {
+        self.tokens.get(id).is_none() && matches!(self.token(id), Lookup::Unknown)
+    }
+
+    /// Whether a token is known to be a session.
+    #[must_use]
+    pub fn is_session(&self, id: TokenId) -> bool {
+        self.tokens.get(id).is_some_and(Packed::is_session)
+    }
+
+    /// Whether it must be judged by its last use, which is not loaded yet.
+    pub(super) fn awaits_uses(&self, token: &Packed) -> bool {
+        self.times_out(token) && !self.loaded_uses.holds(Bucket::of(token.id))
+    }
+
+    /// Whether it is a session that may lie idle for too long.
+    pub(super) fn times_out(&self, token: &Packed) -> bool {
+        let library = || self.directory.library(token.library).facts.as_ref();
+        token.is_session() && library().is_some_and(|l| l.value.session_idle_timeout.is_some())
     }
 }

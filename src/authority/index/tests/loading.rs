@@ -1,6 +1,7 @@
 //! Following the store, and loading after a start.
 
 use super::*;
+use crate::authority::uses::Bucket;
 
 #[test]
 fn behind_the_cursor_a_miss_is_final_and_ahead_of_it_it_is_not() {
