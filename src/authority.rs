@@ -12,6 +12,7 @@ pub mod error;
 pub mod grant;
 mod guess;
 mod hashers;
+pub mod idle;
 pub mod index;
 pub mod issue;
 pub mod judge;
@@ -29,6 +30,7 @@ mod policy;
 mod records;
 pub mod requests;
 pub mod reveal;
+pub mod review;
 pub mod rotate;
 pub mod secret;
 pub mod sessions;
@@ -41,6 +43,7 @@ pub mod update;
 mod usage;
 pub mod user_types;
 pub mod users;
+pub mod uses;
 mod verify;
 pub mod watermark;
 
@@ -59,6 +62,7 @@ use self::hashers::Hashers;
 use self::index::Index;
 use self::keys::{Keys, RootKey};
 use self::keyspace::{Stored, Versioned};
+use self::uses::Uses;
 use crate::store::{Key, Record, Revision, Store, StoreError};
 
 /// The authority: the store, the index that follows it, and the keys.
@@ -79,6 +83,8 @@ pub struct Authority {
     sequence: AtomicU32,
     /// The latest time that is known to be stored, Unix milliseconds.
     mark: AtomicI64,
+    /// What tokens are used for.
+    uses: Arc<Uses>,
 }
 
 impl Authority {
@@ -94,12 +100,15 @@ impl Authority {
         self.store.failed().await
     }
 
-    /// Carries out what was asked before, then stops the store.
+    /// Carries out what was asked before, writes what tokens were used for, then stops the store.
     pub async fn close(&self) {
+        if let Err(error) = self.keep_all_uses().await {
+            tracing::warn!(error = %error, "what tokens were last used for is not stored whole");
+        }
         self.store.close().await;
     }
 
-    /// Whether every token is in the index.
+    /// Whether every token is in the index, with what it was used for.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.index.read().is_ok_and(|state| state.is_complete())

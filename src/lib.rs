@@ -23,7 +23,7 @@
 //! Mostly it is what is *absent*.
 //!
 //! - Verify reads memory alone. It calls no store, writes nothing, and waits for nothing, except for a token that is not
-//!   loaded yet after a start.
+//!   loaded yet after a start. What tokens are used for it notes in memory; upkeep writes that later, apart from the tokens.
 //! - The index is changed by the store's writer alone, by whole durable batches, under one write lock. A judgement holds the
 //!   read lock, so it sees one revision; what it has not seen, nobody was promised (G2), and what somebody was promised, it
 //!   has seen (G3).
@@ -35,7 +35,7 @@
 //! - No type that holds a secret can be printed. A secret leaves the process in the one answer that makes it.
 //! - What can't be read, decoded or decided refuses. No error path ends in VALID (G6).
 //!
-//! # Five walks
+//! # Six walks
 //!
 //! **Create.** [`grpc::context`] gives the call its id, span and deadline. [`grpc::identity`] judges the credential for
 //! `tokens:admin`. `grpc/convert` takes the message apart, all faults at once. [`authority::transaction`] judges the caller
@@ -47,6 +47,11 @@
 //! compared in constant time, and [`authority::judge`] goes through the verdicts in their order. An unknown id takes the same
 //! path against a dummy key.
 //!
+//! **Use.** When Verify has judged a secret that proved right, [`authority::uses`] notes in the bucket of the token's id: when,
+//! from where, asked by which service, for what; or that it was refused. Each second upkeep writes a few buckets in which
+//! something is new, those with sessions first, and tells of refused uses in audit events. A session that may lie idle is
+//! judged by its last use; [`authority::review`] tells administrators what nobody uses.
+//!
 //! **Revoke.** As Create, with a record that has a revocation. When it returns, the change is on disk and in the index: every
 //! Verify that begins afterwards is refused.
 //!
@@ -55,7 +60,7 @@
 //!
 //! **Start.** The port listens and health answers. The store opens; the root key is proved; keys and directory are loaded.
 //! From here Verify answers correctly. The tokens follow in slices between commits; one that is not there yet is fetched by
-//! the writer. When all are there, lists answer too, and an operator's token is made if there is no live one.
+//! the writer. What they were used for comes last. When all is there, lists answer too, and an operator's token is made if there is no live one.
 
 pub mod authority;
 pub mod cli;

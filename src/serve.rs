@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::authority::Authority;
 use crate::authority::moment::{Moment, Now};
@@ -38,6 +39,8 @@ use tls::TlsError;
 const EXIT_CONFIG: u8 = 2;
 /// How often the mark of time is kept: what a crash can take back of it.
 const UPKEEP: Duration = Duration::from_secs(10);
+/// How often what tokens are used for is written, a little of it each time.
+const USES_UPKEEP: Duration = Duration::from_secs(1);
 
 /// Why the server did not start, or did not go on.
 #[derive(Debug)]
@@ -129,6 +132,7 @@ pub async fn run(
         reason = authority.failed() => Some(ServeError::Engine(reason)),
         error = settle(&config, &open, shell.health()) => Some(error),
         () = keep_up(authority, clock) => None,
+        () = keep_uses(authority, clock) => None,
     };
     if let Some(error) = failure {
         shell.abandon().await;
@@ -165,17 +169,40 @@ async fn settle(config: &Config, open: &Open, health: &Health) -> ServeError {
 
 /// Keeps the mark of time, and removes what is out of date; never returns.
 async fn keep_up(authority: &Authority, clock: &Clock) {
-    let mut interval = tokio::time::interval(UPKEEP);
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut interval = every(UPKEEP);
     loop {
         interval.tick().await;
-        let now = Now {
-            time: Moment(clock.now()),
-            mark: clock.mark().map(Moment),
-        };
-        if let Err(error) = authority.sweep(now).await {
+        if let Err(error) = authority.sweep(now(clock)).await {
             tracing::warn!(error = %error, "upkeep did not succeed; it is tried again");
         }
+    }
+}
+
+/// Writes what tokens are used for, and tells of refused uses; never returns.
+async fn keep_uses(authority: &Authority, clock: &Clock) {
+    let mut interval = every(USES_UPKEEP);
+    loop {
+        interval.tick().await;
+        let (kept, told) = (
+            authority.keep_uses().await,
+            authority.tell_refused(now(clock)).await,
+        );
+        if let Err(error) = kept.and(told) {
+            tracing::warn!(error = %error, "what tokens are used for was not written; it is tried again");
+        }
+    }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+fn now(clock: &Clock) -> Now {
+    Now {
+        time: Moment(clock.now()),
+        mark: clock.mark().map(Moment),
     }
 }
 

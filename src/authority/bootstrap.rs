@@ -230,6 +230,7 @@ fn system_library(library: Name, now: Moment) -> Result<Library, Error> {
         allowed_cidrs: Vec::new(),
         secret_display: SecretDisplay::Once,
         has_usage: false,
+        session_idle_timeout: None,
         create_time: now,
     })
 }

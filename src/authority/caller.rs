@@ -16,6 +16,7 @@ use super::moment::Moment;
 use super::name::Name;
 use super::permission::{Permission, Reserved, ReservedSet};
 use super::secret::{Secret, TokenId};
+use super::uses::{Note, Service};
 use super::verify::Scope;
 use crate::store::Precondition;
 
@@ -42,6 +43,8 @@ pub struct Caller {
     pub access: Access,
     /// Its library; of an operator, `system`.
     pub library: Name,
+    /// Its user.
+    pub user: Name,
     /// Whose tokens it may verify.
     pub scope: Scope,
 }
@@ -59,25 +62,44 @@ impl Authority {
         now: Moment,
     ) -> Result<Caller, Error> {
         let secret = Secret::parse(credential).map_err(|_| refused(None))?;
-        let (library, scope) = self
+        let (standing, caller, is_session) = self
             .with_proven(&secret, |state, view, _| {
                 let view = view.ok_or_else(|| refused(None))?;
-                Standing::of(state.directory(), view, &access, now)?;
+                let standing = Standing::of(state.directory(), view, &access, now).map(drop);
                 let library = view.library.library.clone();
                 let scope = if library.as_str() == SYSTEM {
                     Scope::All
                 } else {
                     Scope::Library(view.library.uid)
                 };
-                Ok::<_, Error>((library, scope))
+                let caller = Caller {
+                    token_id: secret.id,
+                    access: access.clone(),
+                    library,
+                    user: view.user.user.clone(),
+                    scope,
+                };
+                Ok::<_, Error>((standing, caller, view.token.is_session()))
             })
             .await??;
-        Ok(Caller {
-            token_id: secret.id,
-            access,
-            library,
-            scope,
-        })
+        let verdict = match &standing {
+            Ok(()) => Some(Verdict::Valid),
+            // A good token that lacks a right was neither used nor refused for what it is.
+            Err(error) => error.verdict(),
+        };
+        if let Some(verdict) = verdict {
+            self.uses.note(&Note {
+                id: secret.id,
+                is_session,
+                verdict,
+                demanded: &[],
+                right: Some(access.demanded()),
+                client_ip: Some(access.address),
+                by: Service::Own,
+                time: now,
+            });
+        }
+        standing.map(|()| caller)
     }
 
     /// Judges a caller again, by its id: its rights as they are now.
@@ -199,9 +221,26 @@ impl<'a> Standing<'a> {
     }
 }
 
+// === impl Access ===
+
+impl Access {
+    /// What is demanded of the token presented itself.
+    fn demanded(&self) -> Reserved {
+        match self.acting_for {
+            None => self.right,
+            Some(_) => Reserved::TokensActAs,
+        }
+    }
+}
+
 // === impl Caller ===
 
 impl Caller {
+    /// As what it is noted where it asks about a token.
+    pub(super) fn service(&self) -> Service<'_> {
+        Service::User(&self.library, &self.user)
+    }
+
     /// The library that a call is about: the one named, or the caller's own for an empty name.
     ///
     /// # Errors

@@ -29,6 +29,25 @@ impl Address {
         Address(address.to_canonical())
     }
 
+    /// Its 4 or 16 bytes.
+    #[must_use]
+    pub fn to_bytes(self) -> Vec<u8> {
+        match self.0 {
+            IpAddr::V4(v4) => v4.octets().to_vec(),
+            IpAddr::V6(v6) => v6.octets().to_vec(),
+        }
+    }
+
+    /// The inverse of [`Address::to_bytes`]; `None` for anything that it can't have made.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Address> {
+        let address: IpAddr = match <[u8; 4]>::try_from(bytes) {
+            Ok(v4) => v4.into(),
+            Err(_) => <[u8; 16]>::try_from(bytes).ok()?.into(),
+        };
+        (address.to_canonical() == address).then_some(Address(address))
+    }
+
     /// What tells one client from another: the address, or of IPv6 the first 64 bits, since whoever has one address of
     /// such a network has all of them.
     #[must_use]
@@ -41,6 +60,12 @@ impl Address {
                 network
             }
         }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::cidr::Cidr;
+use super::idle::IdleTimeout;
 use super::moment::{Lifetime, Moment};
 use super::name::Name;
 use super::permission::PermissionSet;
@@ -49,6 +50,8 @@ pub struct Library {
     pub secret_display: SecretDisplay,
     /// Whether it has a text that says how to use its tokens; the text is kept apart.
     pub has_usage: bool,
+    /// For how long a session may go unused; `None` for any time.
+    pub session_idle_timeout: Option<IdleTimeout>,
     /// When it was made.
     pub create_time: Moment,
 }

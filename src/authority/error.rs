@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::judge::Verdict;
 use super::secret::NoRandomness;
 use crate::store::StoreError;
 
@@ -147,6 +148,13 @@ impl Error {
             self.reason,
             Reason::PermissionDenied | Reason::ReservedPermission
         )
+    }
+
+    /// The verdict on the caller's own token, if it is that for which the call is refused.
+    pub(super) fn verdict(&self) -> Option<Verdict> {
+        let mut told = self.metadata.iter().filter(|(key, _)| *key == "verdict");
+        let (_, verdict) = told.next()?;
+        Verdict::ALL.into_iter().find(|v| v.as_str() == verdict)
     }
 
     /// The same error with more for programs.

@@ -5,20 +5,23 @@
 //! two (G2); a panic half way through a change poisons the lock, and everything is refused from then on (G6).
 //!
 //! After a start the tokens are loaded in slices, in key order, between commits. A look-up behind the cursor that finds
-//! nothing is final; one ahead of it says [`Lookup::NotLoaded`], and the store is asked for that one token.
+//! nothing is final; one ahead of it says [`Lookup::NotLoaded`], and the store is asked for that one token. What tokens are
+//! used for follows behind them in the same way; a session that is judged by it is not known before.
 
 mod directory;
 mod order;
 mod tokens;
+mod uses;
 mod watermarks;
 
 use std::collections::HashSet;
-use std::sync::{RwLock, RwLockReadGuard};
+use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 pub use directory::{Directory, LibrarySlot, UserSlot};
 pub use order::{Orders, Place, Sort};
 pub use tokens::{Packed, Successor};
 use tokens::{TokenTooOdd, Tokens};
+use uses::LoadedUses;
 pub use watermarks::Watermarks;
 
 use super::directory::{Library, User, UserType};
@@ -28,6 +31,7 @@ use super::keyspace::{self, Versioned};
 use super::moment::Moment;
 use super::secret::TokenId;
 use super::token::Token;
+use super::uses::Uses;
 use super::watermark::Watermark;
 use crate::store::{Committed, Event, Follower, Key, Load, Record, Revision};
 
@@ -40,6 +44,9 @@ pub struct State {
     tokens: Tokens,
     directory: Directory,
     loaded: Loaded,
+    /// What tokens are used for: sessions are judged by it.
+    uses: Arc<Uses>,
+    loaded_uses: LoadedUses,
     /// Tokens whose records can't be read: they are refused as that, and never as unknown.
     damaged: HashSet<TokenId>,
 }
@@ -70,6 +77,7 @@ pub struct View<'a> {
     pub watermark: Option<&'a Watermark>,
     /// What the judge reads.
     pub records: Records<'a>,
+    uses: &'a Uses,
 }
 
 /// How far the tokens are loaded.
@@ -100,6 +108,8 @@ impl Index {
             tokens: Tokens::new(),
             directory: Directory::default(),
             loaded: Loaded::Through(Key::new()),
+            uses: Arc::new(Uses::new()),
+            loaded_uses: LoadedUses::none(),
             damaged: HashSet::new(),
         }))
     }
@@ -121,7 +131,7 @@ impl Index {
 
     /// Notes that a token's record can't be read.
     pub fn mark_damaged(&self, key: &[u8]) {
-        if let (Some(id), Ok(mut state)) = (keyspace::token_id(key), self.0.write()) {
+        if let (Some(id), Ok(mut state)) = (damaged_token(key), self.0.write()) {
             state.damaged.insert(id);
         }
     }
@@ -141,7 +151,7 @@ impl Default for Index {
     }
 }
 
-impl Follower for std::sync::Arc<Index> {
+impl Follower for Arc<Index> {
     fn publish(&mut self, commits: &[Committed]) {
         self.change(|state| {
             for commit in commits {
@@ -155,15 +165,14 @@ impl Follower for std::sync::Arc<Index> {
 
     fn loaded(&mut self, load: &Load, records: Vec<Record>) {
         self.change(|state| {
-            if let Load::Slice { prefix, limit, .. } = load
-                && prefix.as_slice() == keyspace::TOKENS
-            {
-                match records.last() {
-                    Some(last) if records.len() == *limit => {
-                        state.loaded = Loaded::Through(last.key.clone());
-                    }
-                    _ => state.loaded = Loaded::All,
+            if let Load::Slice { prefix, limit, .. } = load {
+                if prefix.as_slice() == keyspace::TOKENS {
+                    state.loaded = match records.last() {
+                        Some(last) if records.len() == *limit => Loaded::Through(last.key.clone()),
+                        _ => Loaded::All,
+                    };
                 }
+                state.loaded_uses.note(prefix, &records, *limit);
             }
             for record in records {
                 state.revision = state.revision.max(record.mod_revision);
@@ -188,10 +197,10 @@ impl State {
         &self.directory
     }
 
-    /// Whether every token is loaded.
+    /// Whether every token is loaded, and what it was used for.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.loaded == Loaded::All
+        self.loaded == Loaded::All && self.loaded_uses.is_complete()
     }
 
     /// Its size.
@@ -208,6 +217,9 @@ impl State {
     #[must_use]
     pub fn token(&self, id: TokenId) -> Lookup<'_> {
         if let Some(token) = self.tokens.get(id) {
+            if self.awaits_uses(token) {
+                return Lookup::NotLoaded;
+            }
             return Lookup::Known(self.view(token));
         }
         if self.damaged.contains(&id) {
@@ -227,8 +239,13 @@ impl State {
             owner.over(facts.kind, token.create_revision, token.create_time)
         };
         let watermark = over(&library.watermarks).or_else(|| over(&user.watermarks));
+        // Of no other token the judge asks when it was used.
+        let last = self.times_out(token).then(|| self.uses.last_time(token.id));
         let records = Records {
             token: TokenFacts {
+                active_time: facts
+                    .active_time
+                    .max(last.flatten().unwrap_or(facts.active_time)),
                 revoked_from: match watermark {
                     Some(_) => Some(Moment(i64::MIN)),
                     None => facts.revoked_from,
@@ -247,6 +264,7 @@ impl State {
             successor: self.tokens.successor(token),
             watermark,
             records,
+            uses: &self.uses,
         }
     }
 
@@ -260,7 +278,7 @@ impl State {
                     }
                     // What was known before no longer holds.
                     self.delete(&record.key);
-                    self.damaged.extend(keyspace::token_id(&record.key));
+                    self.damaged.extend(damaged_token(&record.key));
                 }
             }
             Event::Delete(key) => {
@@ -292,6 +310,7 @@ impl State {
                 let watermark = keyspace::decode::<Watermark>(record)?;
                 self.directory.put_watermark(watermark);
             }
+            keyspace::USES => self.uses.put(record)?,
             _ => {}
         }
         Some(())
@@ -342,6 +361,11 @@ impl State {
         }
         Some(())
     }
+}
+
+/// The token that a damaged record is of.
+fn damaged_token(key: &[u8]) -> Option<TokenId> {
+    keyspace::token_id(key).filter(|_| key.starts_with(keyspace::TOKENS))
 }
 
 #[cfg(test)]

@@ -5,11 +5,13 @@ use std::collections::HashMap;
 use super::cidr::{self, Address};
 use super::directory::{Assignment, Library, SYSTEM, UserKind, UserType};
 use super::grant::Rights;
+use super::idle::IdleTimeout;
 use super::keyspace::Versioned;
 use super::moment::Moment;
 use super::name::Name;
 use super::permission::{Permission, PermissionSet};
 use super::token::{Grant, TokenKind};
+use super::uses::FLUSH_INTERVAL_MS;
 use crate::store::Revision;
 
 /// What was found of a token. In the order in which it is judged: the first that applies is the answer.
@@ -27,7 +29,7 @@ pub enum Verdict {
     Suspended,
     /// Its `not_before` is still to come.
     NotYetValid,
-    /// Its `expire_time` has passed.
+    /// Its `expire_time` has passed, or it is a session that was idle for too long.
     Expired,
     /// Its library is disabled or deleted.
     LibraryDisabled,
@@ -94,6 +96,8 @@ pub struct TokenFacts {
     pub not_before: Moment,
     /// The first moment at which it is no longer good.
     pub expire_time: Moment,
+    /// Of a session: when it was made or last used, whichever is later.
+    pub active_time: Moment,
     /// Whether it is suspended.
     pub suspended: bool,
     /// The first moment at which it is revoked; `None` for never.
@@ -118,6 +122,18 @@ impl TokenFacts {
     #[must_use]
     pub fn is_revoked(&self, now: Moment) -> bool {
         self.revoked_from.is_some_and(|from| now >= from)
+    }
+
+    /// Whether it has expired at this moment: at its end, or a session that was idle for longer than its library allows.
+    #[must_use]
+    pub fn has_expired(&self, library: Option<&Versioned<Library>>, now: Moment) -> bool {
+        let timeout = library.and_then(|l| l.value.session_idle_timeout.as_ref());
+        let is_idle = |timeout: &IdleTimeout| {
+            // Some of the last uses may not be known any more; that is to nobody's harm.
+            self.kind == TokenKind::Session
+                && now >= timeout.after(self.active_time).plus(FLUSH_INTERVAL_MS)
+        };
+        now >= self.expire_time || timeout.is_some_and(is_idle)
     }
 }
 
@@ -157,7 +173,7 @@ pub fn judge<'a>(
     refuse(token.is_revoked(now), Verdict::Revoked)?;
     refuse(token.suspended, Verdict::Suspended)?;
     refuse(now < token.not_before, Verdict::NotYetValid)?;
-    refuse(now >= token.expire_time, Verdict::Expired)?;
+    refuse(token.has_expired(library, now), Verdict::Expired)?;
     let library = library
         .map(|l| &l.value)
         .filter(|l| !l.disabled)
@@ -248,6 +264,21 @@ impl Verdict {
         Verdict::MissingPermission,
     ];
 
+    /// Its number in records: its place in the order, from 1 on.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        let number = (1..)
+            .zip(Verdict::ALL)
+            .find(|(_, verdict)| *verdict == self);
+        number.map_or(0, |(number, _)| number)
+    }
+
+    /// The inverse of [`Verdict::number`].
+    #[must_use]
+    pub fn numbered(number: u32) -> Option<Verdict> {
+        Verdict::ALL.into_iter().find(|v| v.number() == number)
+    }
+
     /// Its one spelling, in answers, logs, metrics and audit events.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -287,7 +318,9 @@ impl Verdict {
             }
             Verdict::Suspended => "The token is suspended; an administrator can resume it.",
             Verdict::NotYetValid => "The token is not good yet; use it from its not_before on.",
-            Verdict::Expired => "The token has expired; an administrator can extend it.",
+            Verdict::Expired => {
+                "The token has expired; an administrator can extend it. A session that was idle for too long needs a new login."
+            }
             Verdict::LibraryDisabled => {
                 "The token's library is disabled or deleted; ask an operator."
             }

@@ -12,6 +12,7 @@
 //! | `u` library uid, name | user |
 //! | `p` library uid, user uid | password, hashed: it is in no list, and another user of the same name has it not |
 //! | `t` id | token |
+//! | `b` first two bytes of an id, part | what the tokens with such ids were used for, apart from the tokens: it is written often |
 //! | `a` library uid, time and sequence inverted, random | audit event: a scan finds the newest first |
 //! | `v` library uid | the key that seals its revealable secrets, wrapped; gone with what it sealed once they no longer are |
 //! | `x` library uid | how to use its tokens, a text for people |
@@ -24,6 +25,7 @@ use super::directory::Uid;
 use super::moment::Moment;
 use super::name::Name;
 use super::secret::TokenId;
+use super::uses::Bucket;
 use super::watermark::Watermark;
 use crate::store::{Key, Record, Revision, StoreError};
 
@@ -47,6 +49,8 @@ pub const USERS: &[u8] = b"u";
 pub const PASSWORDS: &[u8] = b"p";
 /// What all tokens' keys begin with.
 pub const TOKENS: &[u8] = b"t";
+/// What the keys of all uses begin with.
+pub const USES: &[u8] = b"b";
 /// What all audit events' keys begin with.
 pub const AUDIT: &[u8] = b"a";
 /// What the keys of all keys that seal revealable secrets begin with.
@@ -186,6 +190,31 @@ pub fn password_owner(key: &[u8]) -> Option<(Uid, Uid)> {
 #[must_use]
 pub fn token(id: TokenId) -> Key {
     join(&[TOKENS, &id.0])
+}
+
+/// What the keys of a bucket of uses begin with.
+#[must_use]
+pub fn uses_bucket(bucket: Bucket) -> Key {
+    join(&[USES, &bucket.0.to_be_bytes()])
+}
+
+/// The key of a part of a bucket of uses.
+#[must_use]
+pub fn uses(bucket: Bucket, part: u16) -> Key {
+    join(&[USES, &bucket.0.to_be_bytes(), &part.to_be_bytes()])
+}
+
+/// The bucket in the key of a part of it, or in what all these keys begin with.
+#[must_use]
+pub fn bucket(key: &[u8]) -> Option<Bucket> {
+    let number = key.strip_prefix(USES)?.first_chunk()?;
+    Some(Bucket(u16::from_be_bytes(*number)))
+}
+
+/// The part in the key of a part of a bucket.
+#[must_use]
+pub fn uses_part(key: &[u8]) -> Option<u16> {
+    Some(u16::from_be_bytes(key.get(3..)?.try_into().ok()?))
 }
 
 /// The key of the key that seals the revealable secrets of a library.
@@ -329,6 +358,7 @@ mod tests {
             USERS,
             PASSWORDS,
             TOKENS,
+            USES,
             AUDIT,
             REVEAL_KEYS,
             USAGE,
@@ -355,5 +385,12 @@ mod tests {
         let owner = (uid, Uid([4; 16]));
         assert_eq!(password_owner(&password(owner.0, owner.1)), Some(owner));
         assert_eq!(uid_and_name(b"u"), None);
+        let part = uses(Bucket(0x1234), 7);
+        assert!(part.starts_with(&uses_bucket(Bucket(0x1234))));
+        assert_eq!(
+            (bucket(&part), uses_part(&part)),
+            (Some(Bucket(0x1234)), Some(7))
+        );
+        assert_eq!((bucket(USES), uses_part(USES)), (None, None));
     }
 }

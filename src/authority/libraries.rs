@@ -8,6 +8,7 @@ use super::caller::Authorised;
 use super::cidr::{self, Cidr};
 use super::directory::{Library, SYSTEM, SecretDisplay, Uid};
 use super::error::{Error, Reason};
+use super::idle::IdleTimeout;
 use super::keyspace::{self, Versioned};
 use super::moment::{Lifetime, Moment};
 use super::name::Name;
@@ -41,6 +42,8 @@ pub struct CreateLibrary {
     pub secret_display: SecretDisplay,
     /// How to use its tokens; empty for none.
     pub usage_instructions: String,
+    /// For how long a session may go unused; `None` for any time.
+    pub session_idle_timeout: Option<IdleTimeout>,
 }
 
 /// Changes to a library. What is `None` stays.
@@ -70,6 +73,8 @@ pub struct UpdateLibrary {
     pub secret_display: Option<SecretDisplay>,
     /// How to use its tokens; empty for none.
     pub usage_instructions: Option<String>,
+    /// For how long a session may go unused from now on; `Some(None)` for any time.
+    pub session_idle_timeout: Option<Option<IdleTimeout>>,
     /// What the change is based on; empty for anything.
     pub etag: String,
 }
@@ -129,6 +134,7 @@ impl Command for CreateLibrary {
             allowed_cidrs: self.allowed_cidrs.clone(),
             secret_display: self.secret_display,
             has_usage: !self.usage_instructions.is_empty(),
+            session_idle_timeout: self.session_idle_timeout.clone(),
             create_time: now,
         };
         check_policy(&library, now)?;
@@ -210,6 +216,10 @@ impl Command for UpdateLibrary {
                 .usage_instructions
                 .as_ref()
                 .map_or(old.has_usage, |text| !text.is_empty()),
+            session_idle_timeout: self
+                .session_idle_timeout
+                .clone()
+                .unwrap_or_else(|| old.session_idle_timeout.clone()),
             create_time: old.create_time,
         };
         check_policy(&library, now)?;
@@ -314,6 +324,10 @@ fn changed_fields(before: &Library, after: &Library) -> Vec<String> {
         (
             "secret_display",
             before.secret_display != after.secret_display,
+        ),
+        (
+            "session_idle_timeout",
+            before.session_idle_timeout != after.session_idle_timeout,
         ),
     ])
 }

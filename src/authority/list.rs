@@ -2,6 +2,7 @@
 
 mod events;
 mod filter;
+mod findings;
 mod tokens;
 
 pub use filter::{EventFilter, TokenFilter, Window};

@@ -43,6 +43,12 @@ impl Moment {
     /// The last moment that a protobuf timestamp can tell: the end of the year 9999.
     pub const MAX: Moment = Moment(253_402_300_799_999);
 
+    /// This moment plus so many milliseconds; the last of all beyond that.
+    #[must_use]
+    pub fn plus(self, milliseconds: i64) -> Moment {
+        Moment(self.0.saturating_add(milliseconds))
+    }
+
     /// This moment plus a lifetime, by the calendar in UTC: 29 February plus a year is 28 February.
     /// `None` beyond the year 9999.
     #[must_use]

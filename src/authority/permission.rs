@@ -102,7 +102,8 @@ impl Pattern {
     }
 
     /// Whether it grants the permission. The demand must not be on a reserved resource.
-    fn permits(&self, demand: &Permission) -> bool {
+    #[must_use]
+    pub fn permits(&self, demand: &Permission) -> bool {
         part_permits(self.0.resource(), demand.0.resource())
             && part_permits(self.0.action(), demand.0.action())
     }

@@ -2,7 +2,7 @@
 
 use super::directory::{Library, UserKind};
 use super::error::{Error, Reason};
-use super::index::LibrarySlot;
+use super::index::{LibrarySlot, View};
 use super::judge::UserFacts;
 use super::keyspace;
 use super::moment::{Lifetime, Moment, Until};
@@ -109,6 +109,14 @@ pub(super) fn demand_active_user(user: &UserFacts) -> Result<(), Error> {
 pub(super) fn latest_expiry(library: &Library, now: Moment) -> Moment {
     now.checked_add(&library.max_lifetime)
         .unwrap_or(Moment::MAX)
+}
+
+/// The latest expiry that the library's policy allows a token, counted from its creation; `None` for one that is within it.
+pub(super) fn held_back(view: &View<'_>, now: Moment) -> Option<Moment> {
+    // A deleted library has no policy any more.
+    let library = view.records.library?;
+    let latest = latest_expiry(&library.value, view.token.create_time.min(now));
+    (view.token.expire_time > latest).then_some(latest)
 }
 
 /// A warning for an expiry beyond what the library suggests.

@@ -9,6 +9,7 @@ use prost::Message;
 use super::audit::AuditEvent;
 use super::cidr::Cidr;
 use super::directory::{Assignment, Library, SecretDisplay, Uid, User, UserKind, UserType};
+use super::idle::IdleTimeout;
 use super::keyspace::{self, Stored};
 use super::moment::{Lifetime, Moment};
 use super::name::Name;
@@ -36,6 +37,7 @@ impl Stored for Library {
             allowed_cidrs,
             secret_display,
             has_usage,
+            session_idle_timeout,
             create_time,
         } = self;
         store::LibraryRecord {
@@ -52,6 +54,10 @@ impl Stored for Library {
             create_time: create_time.0,
             revealable: *secret_display == SecretDisplay::Revealable,
             has_usage: *has_usage,
+            session_idle_timeout: session_idle_timeout
+                .as_ref()
+                .map(|timeout| timeout.as_str().to_owned())
+                .unwrap_or_default(),
         }
         .encode_to_vec()
     }
@@ -76,6 +82,7 @@ impl Stored for Library {
                 SecretDisplay::Once
             },
             has_usage: r.has_usage,
+            session_idle_timeout: IdleTimeout::parse_optional(&r.session_idle_timeout).ok()?,
             create_time: Moment(r.create_time),
         })
     }

@@ -83,9 +83,11 @@ impl Authority {
                 after = Some(last);
             }
         }
+        let uses = index.read().map_err(StartError::Index)?.uses().clone();
         let authority = Arc::new(Authority {
             store,
             index,
+            uses,
             keys,
             root,
             hashers: Hashers::start().map_err(StartError::Threads)?,
@@ -98,18 +100,25 @@ impl Authority {
         Ok(Opened { authority, mark })
     }
 
-    /// Loads all tokens into the index, in slices between commits. A record that can't be read is noted and passed over:
-    /// its token is refused, and no other suffers. Says how large the index is then.
+    /// Loads all tokens into the index, and then what they were used for, in slices between commits. A record that can't be
+    /// read is noted and passed over: its token is refused, and no other suffers. Says how large the index is then.
     pub async fn load_tokens(&self) -> Result<Size, StartError> {
+        for prefix in [keyspace::TOKENS, keyspace::USES] {
+            self.load_all(prefix).await?;
+        }
+        Ok(self.index.read().map_err(StartError::Index)?.size())
+    }
+
+    async fn load_all(&self, prefix: &[u8]) -> Result<(), StartError> {
         let (mut after, mut limit) = (None, SLICE);
         loop {
-            match load_slice(self.store.as_ref(), keyspace::TOKENS, after.clone(), limit).await {
-                Ok(None) => break,
+            match load_slice(self.store.as_ref(), prefix, after.clone(), limit).await {
+                Ok(None) => return Ok(()),
                 Ok(last) => (after, limit) = (last, SLICE),
                 // Nothing of the slice was handed on: smaller ones close in on the one record.
                 Err(StoreError::Damaged(_)) if limit > 1 => limit /= 2,
                 // A key that lies ahead is stepped over. Any other is no record's: the engine can't read on.
-                Err(StoreError::Damaged(key)) if is_ahead(&key, after.as_ref()) => {
+                Err(StoreError::Damaged(key)) if is_ahead(&key, prefix, after.as_ref()) => {
                     tracing::error!(key = %key.escape_ascii(), "a stored record is damaged");
                     self.index.mark_damaged(&key);
                     (after, limit) = (Some(key), SLICE);
@@ -118,7 +127,6 @@ impl Authority {
             }
             tokio::task::yield_now().await;
         }
-        Ok(self.index.read().map_err(StartError::Index)?.size())
     }
 }
 
@@ -237,8 +245,8 @@ async fn read_mark(store: &dyn Store) -> Result<Moment, StartError> {
     }
 }
 
-fn is_ahead(key: &Key, after: Option<&Key>) -> bool {
-    keyspace::token_id(key).is_some() && after.is_none_or(|after| key > after)
+fn is_ahead(key: &Key, prefix: &[u8], after: Option<&Key>) -> bool {
+    key.starts_with(prefix) && key.len() > prefix.len() && after.is_none_or(|after| key > after)
 }
 
 async fn load_slice(

@@ -16,7 +16,7 @@ pub enum TokenState {
     Suspended,
     /// Its `not_before` is still to come.
     NotYetValid,
-    /// Its `expire_time` has passed.
+    /// Its `expire_time` has passed, or it is a session that was idle for too long.
     Expired,
     /// Revoked.
     Revoked,
@@ -80,7 +80,7 @@ impl TokenState {
             _ if !owned => TokenState::OwnerDeleted,
             token if token.suspended => TokenState::Suspended,
             token if now < token.not_before => TokenState::NotYetValid,
-            token if now >= token.expire_time => TokenState::Expired,
+            token if token.has_expired(view.records.library, now) => TokenState::Expired,
             _ => TokenState::Active,
         }
     }

@@ -1,6 +1,7 @@
 //! Verify, the hot path: memory only. Parse, look up, one HMAC, the judge.
 
 use super::Authority;
+use super::caller::Caller;
 use super::directory::{Assignment, Uid, UserKind};
 use super::error::{Error, Reason};
 use super::grant::Rights;
@@ -11,6 +12,7 @@ use super::moment::Moment;
 use super::name::Name;
 use super::secret::{Secret, TokenId};
 use super::token::TokenKind;
+use super::uses::{Note, Service};
 use crate::store::{Load, Revision};
 
 /// Most look-ups of tokens that are not loaded yet, at once: beyond them the answer is to try again.
@@ -64,7 +66,7 @@ pub struct Seen {
 }
 
 impl Authority {
-    /// Judges a secret string for a demand.
+    /// Judges a secret string for a demand of this caller, or of an anonymous one, and notes the use in memory.
     ///
     /// # Errors
     /// Only where it could not be checked: the store or the index can't answer now.
@@ -72,9 +74,10 @@ impl Authority {
         &self,
         text: &str,
         demand: &Demand,
-        scope: Scope,
+        caller: Option<&Caller>,
         now: Moment,
     ) -> Result<Judgement, Error> {
+        let scope = caller.map_or(Scope::All, |caller| caller.scope);
         let Ok(secret) = Secret::parse(text) else {
             let revision = self.index.read()?.revision();
             return Ok(Judgement {
@@ -86,7 +89,20 @@ impl Authority {
         let judge = |_: &State, view: Option<&View<'_>>, revision| {
             Judgement::of(view, demand, scope, now, revision)
         };
-        self.with_proven(&secret, judge).await
+        let judgement = self.with_proven(&secret, judge).await?;
+        if let Some(seen) = &judgement.seen {
+            self.uses.note(&Note {
+                id: seen.token_id,
+                is_session: seen.kind == TokenKind::Session,
+                verdict: judgement.verdict,
+                demanded: &demand.permissions,
+                right: None,
+                client_ip: demand.client_ip,
+                by: caller.map_or(Service::Anonymous, Caller::service),
+                time: now,
+            });
+        }
+        Ok(judgement)
     }
 
     /// Looks up the token that a secret proves, and asks about it; about none where there is none, or the proof fails.
@@ -138,10 +154,15 @@ impl Authority {
         match self.store.load(Load::One(keyspace::token(id))).await {
             Err(crate::store::StoreError::Damaged(key)) => {
                 self.index.mark_damaged(&key);
-                Err(damaged())
+                return Err(damaged());
             }
-            other => Ok(other.map(drop)?),
+            other => other.map(drop)?,
         }
+        // A session may be judged by its last use.
+        if self.index.read()?.is_session(id) {
+            self.load_uses_of(id).await?;
+        }
+        Ok(())
     }
 }
 

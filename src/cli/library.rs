@@ -128,6 +128,9 @@ struct Policy {
         help = "How to use its tokens; {token_id}, {user}, {library} and {expire_time} stand for the token's own"
     )]
     usage_instructions: Option<String>,
+    /// For how long a session may go unused before it has expired, such as 30m; at least 5m [default: any time]
+    #[arg(long, value_name = "LIFETIME")]
+    session_idle_timeout: Option<String>,
 }
 
 /// What can be emptied.
@@ -138,6 +141,7 @@ enum Field {
     ContactApis,
     AllowedCidrs,
     UsageInstructions,
+    SessionIdleTimeout,
 }
 
 // === impl Verb ===
@@ -192,6 +196,7 @@ impl Create {
             allowed_cidrs: self.policy.allowed_cidr,
             secret_display: number(self.policy.secret_display),
             usage_instructions: self.policy.usage_instructions.unwrap_or_default(),
+            session_idle_timeout: self.policy.session_idle_timeout.unwrap_or_default(),
             request_id: self.repeat.request_id(),
         }
     }
@@ -250,6 +255,7 @@ impl Update {
             allowed_cidrs: self.policy.allowed_cidr,
             secret_display: self.policy.secret_display.map(Into::into),
             usage_instructions: self.policy.usage_instructions,
+            session_idle_timeout: self.policy.session_idle_timeout,
             clear: cleared(&self.clear),
             etag: self.based_on.etag(),
             request_id: self.repeat.request_id(),

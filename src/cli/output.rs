@@ -69,7 +69,7 @@ answers! {
     CreateTokenResponse GetTokenResponse ListTokensResponse UpdateTokenResponse ExtendTokenResponse RotateTokenResponse
     SuspendTokenResponse ResumeTokenResponse RevokeTokenResponse RevokeTokensResponse RevealTokenResponse
     OpenSessionResponse SetPasswordResponse
-    ListAuditEventsResponse VerifyResponse
+    ListAuditEventsResponse ReviewTokensResponse VerifyResponse
 }
 
 // === impl Output ===

@@ -34,6 +34,7 @@ impl Shown for v1::Library {
                 v1::SecretDisplay::word(self.secret_display),
             ),
             ("usage-instructions", self.usage_instructions.clone()),
+            ("session-idle-timeout", self.session_idle_timeout.clone()),
             ("created", time(self.create_time.as_ref())),
             ("uid", self.uid.clone()),
             ("etag", self.etag.clone()),
@@ -83,9 +84,11 @@ impl Shown for v1::Token {
         "display-name",
         "state",
         "expires",
+        "last-used",
     ];
 
     fn fields(&self) -> Vec<(&'static str, String)> {
+        let last = self.last_use.clone().unwrap_or_default();
         vec![
             ("token-id", self.token_id.clone()),
             ("kind", v1::TokenKind::word(self.kind)),
@@ -108,6 +111,11 @@ impl Shown for v1::Token {
             ("superseded-until", time(self.superseded_until.as_ref())),
             ("not-before", time(self.not_before.as_ref())),
             ("expires", time(self.expire_time.as_ref())),
+            ("last-used", time(last.time.as_ref())),
+            ("last-used-from", last.client_ip.clone()),
+            ("last-used-by", last.used_by.clone()),
+            ("used-for", used_for(&last)),
+            ("refused", refused(&self.refused_uses)),
             ("department", self.department.clone()),
             ("user-type", self.user_type.clone()),
             ("access-right", v1::AccessRight::word(self.access_right)),
@@ -118,6 +126,29 @@ impl Shown for v1::Token {
             ("issued-by", self.issued_by.clone()),
             ("etag", self.etag.clone()),
         ]
+    }
+}
+
+/// A token together with its user.
+impl Shown for v1::GetTokenResponse {
+    const COLUMNS: &'static [&'static str] = v1::Token::COLUMNS;
+
+    fn fields(&self) -> Vec<(&'static str, String)> {
+        let token = self.token.as_ref().map(Shown::fields).unwrap_or_default();
+        let user = self.user.clone().unwrap_or_default();
+        let of_user = vec![
+            ("user-name", user.display_name),
+            ("email", user.email),
+            ("user-kind", v1::UserKind::word(user.kind)),
+            ("user-state", v1::UserState::word(user.state)),
+            ("assign", assignments(&user.assignments)),
+        ];
+        let (mut fields, rest): (Vec<_>, Vec<_>) = token
+            .into_iter()
+            .partition(|(name, _)| ["token-id", "kind", "library", "user"].contains(name));
+        fields.extend(of_user);
+        fields.extend(rest);
+        fields
     }
 }
 
@@ -188,7 +219,7 @@ impl Shown for v1::VerifyResponse {
 }
 
 /// RFC 3339, in UTC, to the second.
-fn time(time: Option<&prost_types::Timestamp>) -> String {
+pub(super) fn time(time: Option<&prost_types::Timestamp>) -> String {
     let time = time.and_then(|time| Timestamp::from_second(time.seconds).ok());
     time.map(|time| time.to_string()).unwrap_or_default()
 }
@@ -200,6 +231,23 @@ fn assignments(assignments: &[v1::Assignment]) -> String {
         department => format!("{department}:{}", assignment.user_type),
     };
     assignments.iter().map(word).collect::<Vec<_>>().join(", ")
+}
+
+/// The permissions that were demanded, as far as they are kept.
+fn used_for(last: &v1::LastUse) -> String {
+    let more = last.more_permissions.then_some("and more");
+    let mut listed: Vec<&str> = last.permissions.iter().map(String::as_str).collect();
+    listed.extend(more);
+    listed.join(", ")
+}
+
+fn refused(refused: &[v1::RefusedUse]) -> String {
+    let word = |refused: &v1::RefusedUse| {
+        let verdict = v1::Verdict::word(refused.verdict);
+        let last = time(refused.last_time.as_ref());
+        format!("{verdict} {} times, last {last}", refused.count)
+    };
+    refused.iter().map(word).collect::<Vec<_>>().join("; ")
 }
 
 fn suspended(suspension: &v1::Suspension) -> String {

@@ -21,6 +21,7 @@ use crate::proto::v1::token_verify_server::{TokenVerify, TokenVerifyServer};
 mod connection;
 mod output;
 mod requests;
+mod review;
 mod token_requests;
 
 /// The credential that every test calls with.
@@ -157,6 +158,7 @@ scripted! { TokenAdmin {
     open_session OpenSessionRequest OpenSessionResponse
     set_password SetPasswordRequest SetPasswordResponse
     list_audit_events ListAuditEventsRequest ListAuditEventsResponse
+    review_tokens ReviewTokensRequest ReviewTokensResponse
 } }
 
 scripted! { TokenVerify {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 pub(super) use self::create::deliver;
 use self::create::{Create, Grant};
 use self::list::List;
+use self::review::Review;
 use self::revoke::{Revoke, RevokeAll};
 use super::call::{BasedOn, Repeat};
 use super::connect::Session;
@@ -16,6 +17,7 @@ use crate::proto::v1;
 
 mod create;
 mod list;
+pub(super) mod review;
 mod revoke;
 
 /// What can be done with tokens.
@@ -34,11 +36,15 @@ pub enum Verb {
     Get(Get),
     /// List the tokens of a library, newest first unless sorted otherwise
     #[command(
-        after_help = "Examples: what expires soon, soonest first, and who can write orders from anywhere\n  \
+        after_help = "Examples: what expires soon, soonest first, what nobody used lately, and who can write orders from anywhere\n  \
         token-authority token list --library acme --expires-within 30d --sort expires\n  \
+        token-authority token list --library acme --unused-for 90d\n  \
         token-authority token list --library acme --state active --permission orders:write --restricted false"
     )]
     List(List),
+    /// Tell which tokens to look at, worst first, why, and the command that mends each
+    #[command(after_help = "Example:\n  token-authority token review --library acme --limit 20")]
+    Review(Review),
     /// Change a token's names, grant or expiry; what is not given stays
     Update(Update),
     /// Move a token's expiry further away, by one year unless said otherwise
@@ -196,7 +202,7 @@ impl Verb {
             Self::Get(get) => {
                 let send = async |request| session.token_admin().get_token(request).await;
                 let response = session.ask(get.request(), send).await?;
-                output.one(&response, response.token.as_ref())?;
+                output.one(&response, Some(&response))?;
                 output.usage(&response.usage);
             }
             Self::Reveal(reveal) => {
@@ -204,6 +210,7 @@ impl Verb {
                 deliver(session, reveal.request(), send, output).await?;
             }
             Self::List(list) => list.run(session, output).await?,
+            Self::Review(review) => review.run(session, output).await?,
             Self::Update(update) => {
                 let send = async |request| session.token_admin().update_token(request).await;
                 let response = session.change(update.request(), send).await?;

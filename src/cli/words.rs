@@ -30,6 +30,7 @@ macro_rules! read {
 read! {
     AccessRight "ACCESS_RIGHT_";
     LibraryState "LIBRARY_STATE_";
+    ReviewReason "REVIEW_REASON_";
     RevocationReason "REVOCATION_REASON_";
     SecretDisplay "SECRET_DISPLAY_";
     TokenKind "TOKEN_KIND_";
@@ -114,6 +115,15 @@ typed! {
 /// The number on the wire of what was typed; 0 if nothing was.
 pub(super) fn number(typed: Option<impl Into<i32>>) -> i32 {
     typed.map_or(0, Into::into)
+}
+
+/// What a length of time that somebody types is counted from.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the clock is that of whoever types; no server is asked for its own"
+)]
+pub(super) fn now() -> Timestamp {
+    Timestamp::now()
 }
 
 /// As the API takes a moment.

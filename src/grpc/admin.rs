@@ -12,6 +12,7 @@ use crate::authority::keyspace::Versioned;
 use crate::authority::list::LibraryRef;
 use crate::authority::moment::Now;
 use crate::authority::reveal::RevealToken;
+use crate::authority::review::Finding;
 use crate::authority::token::Token;
 use crate::authority::transaction::{Call, Command, Done};
 use crate::authority::{Authority, Caller};
@@ -113,6 +114,7 @@ impl Admin {
         Ok(convert::token(
             &token.value,
             state,
+            self.authority.uses().of(token.value.id),
             self.authority.revision_text(token.revision),
         ))
     }
@@ -150,7 +152,12 @@ impl TokenAdmin for Admin {
         let now = now(&self.clock);
         let id = convert::token_id(&message.token_id)?;
         let token = self.authority.get_token(&caller, id, now.time).await?;
+        let user = self.authority.user_of(&token.value).await?;
         Ok(Response::new(v1::GetTokenResponse {
+            user: user.map(|user| {
+                let etag = self.authority.revision_text(user.revision);
+                convert::user(user.value, &token.value.library, etag)
+            }),
             usage: self.authority.usage(&token.value).await?,
             token: Some(self.show(&token, now)?),
         }))
@@ -340,6 +347,29 @@ impl TokenAdmin for Admin {
         let events = page.items.into_iter().map(show).collect();
         Ok(Response::new(v1::ListAuditEventsResponse {
             events,
+            next_page_token: page.next,
+        }))
+    }
+
+    async fn review_tokens(
+        &self,
+        request: Request<v1::ReviewTokensRequest>,
+    ) -> Result<Response<v1::ReviewTokensResponse>, Status> {
+        let (caller, message) = asked(request)?;
+        let now = now(&self.clock);
+        let library = caller.reach(&message.library)?;
+        let page = convert::page(message.page_size, message.page_token);
+        let page = self
+            .authority
+            .review_tokens(&caller, &library, &page, now.time)
+            .await?;
+        let show = |finding: Finding| {
+            let token = self.show(&finding.token, now)?;
+            Ok(convert::finding(token, finding.found))
+        };
+        let findings = page.items.into_iter().map(show);
+        Ok(Response::new(v1::ReviewTokensResponse {
+            findings: findings.collect::<Result<_, Error>>()?,
             next_page_token: page.next,
         }))
     }

@@ -43,16 +43,14 @@ impl Verifier {
         request: v1::VerifyRequest,
     ) -> Result<v1::VerifyResponse, Error> {
         // A verifier of an ordinary library always demands its own; the others may name any, or none.
-        let (library, scope) = match caller {
-            Some(caller) if caller.scope != Scope::All => {
-                (Some(caller.reach(&request.library)?), caller.scope)
-            }
-            _ => (None, Scope::All),
+        let library = match caller {
+            Some(caller) if caller.scope != Scope::All => Some(caller.reach(&request.library)?),
+            _ => None,
         };
         let (token, demand) = convert::verify(request, library)?;
         let judgement = self
             .authority
-            .verify(&token, &demand, scope, now(&self.clock).time)
+            .verify(&token, &demand, caller, now(&self.clock).time)
             .await?;
         Ok(convert::judgement(&self.authority, judgement))
     }

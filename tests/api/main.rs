@@ -36,6 +36,7 @@ mod sessions;
 mod story;
 mod time;
 mod token;
+mod uses;
 mod verifier;
 mod wire;
 mod world;

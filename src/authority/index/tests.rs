@@ -3,15 +3,15 @@ mod loading;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::*;
 use crate::authority::cidr::Cidr;
+use crate::authority::idle::IdleTimeout;
 use crate::authority::judge::{Demand, Verdict, judge};
 use crate::authority::keyspace::Stored;
 use crate::authority::moment::Moment;
 use crate::authority::tests::samples::{full, library, name, networks, token, user, user_type};
-use crate::authority::token::{Grant, Revocation, RevocationReason};
+use crate::authority::token::{Grant, Revocation, RevocationReason, TokenKind};
 
 /// An index that commits are published to by hand.
 struct Followed {
@@ -74,6 +74,15 @@ impl Followed {
             limit,
         };
         self.index.loaded(&load, records);
+    }
+
+    fn load_uses(&self, prefix: &[u8], limit: usize, records: Vec<Record>) {
+        let load = Load::Slice {
+            prefix: prefix.to_vec(),
+            after: None,
+            limit,
+        };
+        self.index.clone().loaded(&load, records);
     }
 
     /// What a look-up finds, in a word.

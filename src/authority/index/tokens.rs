@@ -114,6 +114,7 @@ impl Tokens {
             },
             not_before: packed.not_before,
             expire_time: packed.expire_time,
+            active_time: packed.create_time,
             suspended: packed.is(SUSPENDED),
             revoked_from: if packed.is(REVOKED) {
                 Some(Moment(i64::MIN))
@@ -235,6 +236,12 @@ pub(super) struct TokenTooOdd;
 impl Packed {
     fn is(&self, flag: u8) -> bool {
         self.flags & flag != 0
+    }
+
+    /// Whether it is a login.
+    #[must_use]
+    pub fn is_session(&self) -> bool {
+        self.is(SESSION)
     }
 
     /// The version of the key that made its tag.

@@ -36,6 +36,7 @@ impl Case {
                 kind: TokenKind::Api,
                 not_before: Moment(100),
                 expire_time: Moment(101),
+                active_time: Moment(0),
                 suspended: false,
                 revoked_from: None,
             },

@@ -44,6 +44,10 @@ pub struct TokenFilter {
     pub restricted_by_ip: Option<bool>,
     /// Only those that last longer, from their creation on, than the library's policy allows now.
     pub longer_than_policy: bool,
+    /// Last used then.
+    pub used: Window,
+    /// Made before this moment, and not used since.
+    pub unused_since: Option<Moment>,
     /// In this order.
     pub sort: Sort,
 }
@@ -105,6 +109,8 @@ impl TokenFilter {
             permission: None,
             restricted_by_ip: None,
             longer_than_policy: false,
+            used: Window::default(),
+            unused_since: None,
             sort: Sort::default(),
         }
     }
@@ -253,7 +259,8 @@ impl<'a> Wanted<'a> {
                 view.records.token.kind == *kind
             })
             && filter.states.contains(&TokenState::of(view, self.now))
-            && (!filter.longer_than_policy || self.is_longer_than_policy(view))
+            && (!filter.longer_than_policy || policy::held_back(view, self.now).is_some())
+            && self.admits_use(view)
             && holds(filter.permission.as_ref(), |permission| {
                 let rights = view.records.rights(None);
                 rights.is_some_and(|rights| rights.permits(permission))
@@ -269,12 +276,17 @@ impl<'a> Wanted<'a> {
             })
     }
 
-    fn is_longer_than_policy(&self, view: &View<'_>) -> bool {
-        // A deleted library has no policy any more.
-        view.records.library.is_some_and(|library| {
-            let start = view.token.create_time.min(self.now);
-            view.token.expire_time > policy::latest_expiry(&library.value, start)
-        })
+    fn admits_use(&self, view: &View<'_>) -> bool {
+        let (used, unused_since) = (self.filter.used, self.filter.unused_since);
+        if used == Window::default() && unused_since.is_none() {
+            return true;
+        }
+        let last = view.last_used();
+        let is_unused = |since: &Moment| {
+            view.token.create_time < *since && last.is_none_or(|last| last < *since)
+        };
+        holds(unused_since.as_ref(), is_unused)
+            && (used == Window::default() || last.is_some_and(|last| used.holds(last)))
     }
 }
 

@@ -1,11 +1,13 @@
 //! The tokens of a library, filtered and sorted. What the index tells is filtered there; texts are read from the records.
 
+use std::sync::RwLockReadGuard;
+
 use super::MAX_EXAMINED;
 use super::filter::{TokenFilter, Wanted};
 use crate::authority::caller::Caller;
-use crate::authority::directory::Uid;
+use crate::authority::directory::{Uid, User};
 use crate::authority::error::{Error, Reason};
-use crate::authority::index::{Lookup, Place};
+use crate::authority::index::{Lookup, Place, State};
 use crate::authority::keyspace::{self, Versioned};
 use crate::authority::moment::Moment;
 use crate::authority::name::Name;
@@ -15,7 +17,7 @@ use crate::authority::token::Token;
 use crate::authority::{Authority, understand};
 
 /// Most tokens that are looked at under one lock of the index: the writer, and all that wait behind it, come in between.
-const SLICE: usize = 1000;
+pub(super) const SLICE: usize = 1000;
 /// Most records that are fetched at once, for the same reason.
 const FETCHED: usize = 250;
 
@@ -38,7 +40,17 @@ impl Authority {
         now: Moment,
     ) -> Result<Versioned<Token>, Error> {
         let by = self.authorise(caller, now)?;
-        self.visible_token(&by, id).await
+        let token = self.visible_token(&by, id).await?;
+        self.load_uses_of(id).await?;
+        Ok(token)
+    }
+
+    /// The user whose rights a token carries; `None` if it was deleted.
+    pub async fn user_of(&self, token: &Token) -> Result<Option<Versioned<User>>, Error> {
+        let place = keyspace::user(token.library_uid, &token.user);
+        let found = self.fetch::<User>(place).await?;
+        // Another one of the same name is not it.
+        Ok(found.filter(|user| user.value.uid == token.user_uid))
     }
 
     /// The tokens of a library that a filter leaves, in its order. A page may be shorter than asked for, or empty, and yet not
@@ -119,13 +131,7 @@ impl Authority {
             examined: 0,
             rest: None,
         };
-        let state = self.index.read()?;
-        if !state.is_complete() {
-            return Err(Error::new(
-                Reason::NotReady,
-                "the tokens are still being loaded; try again",
-            ));
-        }
+        let state = self.whole_index()?;
         // A deleted one that left no token is not known any more.
         let Some(slot) = state.directory().library_of(library) else {
             return Ok(slice);
@@ -155,7 +161,19 @@ impl Authority {
         Ok(slice)
     }
 
-    async fn fetch_places(
+    /// The index, once all tokens are in it.
+    pub(super) fn whole_index(&self) -> Result<RwLockReadGuard<'_, State>, Error> {
+        let state = self.index.read()?;
+        if !state.is_complete() {
+            return Err(Error::new(
+                Reason::NotReady,
+                "the tokens are still being loaded; try again",
+            ));
+        }
+        Ok(state)
+    }
+
+    pub(super) async fn fetch_places(
         &self,
         places: &[Place],
     ) -> Result<Vec<Option<crate::store::Record>>, Error> {
@@ -167,11 +185,11 @@ impl Authority {
     }
 }
 
-fn cursor_of(place: Place) -> Vec<u8> {
+pub(super) fn cursor_of(place: Place) -> Vec<u8> {
     [&place.rank.to_be_bytes()[..], &place.id.0].concat()
 }
 
-fn place_of(cursor: &[u8]) -> Option<Place> {
+pub(super) fn place_of(cursor: &[u8]) -> Option<Place> {
     let (rank, id) = cursor.split_at_checked(8)?;
     Some(Place {
         rank: i64::from_be_bytes(rank.try_into().ok()?),

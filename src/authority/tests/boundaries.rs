@@ -4,12 +4,12 @@ use super::commands::create_library;
 use super::lifecycle::{a_year, extend, resume, revoke, suspend, update_token};
 use super::samples::name;
 use super::stage::Stage;
-use crate::authority::Scope;
 use crate::authority::error::{Error, Reason};
 use crate::authority::judge::Verdict;
 use crate::authority::permission::Reserved;
 use crate::authority::secret::TokenId;
 use crate::authority::update::UpdateToken;
+use crate::authority::{Caller, Scope};
 
 #[tokio::test]
 async fn naming_another_library_is_denied_whether_it_exists_or_not() {
@@ -99,20 +99,23 @@ async fn a_verifier_of_a_library_does_not_find_the_tokens_of_another() {
         .authenticate("root", Reserved::TokensVerify)
         .await
         .unwrap();
-    let judged = async |text: &str, scope| {
+    let judged = async |text: &str, caller: &Caller| {
         let demand = crate::authority::judge::Demand::default();
         stage
             .authority
-            .verify(text, &demand, scope, stage.time())
+            .verify(text, &demand, Some(caller), stage.time())
             .await
             .unwrap()
     };
-    assert_eq!(judged(&secret, adam.scope).await.verdict, Verdict::Valid);
-    assert_eq!(judged(&secret, root.scope).await.verdict, Verdict::Valid);
-    let elsewhere = Scope::Library(crate::authority::directory::Uid([1; 16]));
-    let foreign = judged(&secret, elsewhere).await;
+    assert_eq!(judged(&secret, &adam).await.verdict, Verdict::Valid);
+    assert_eq!(judged(&secret, &root).await.verdict, Verdict::Valid);
+    let elsewhere = Caller {
+        scope: Scope::Library(crate::authority::directory::Uid([1; 16])),
+        ..adam
+    };
+    let foreign = judged(&secret, &elsewhere).await;
     let unknown = crate::authority::secret::Secret::mint()
         .unwrap()
         .to_secret_string();
-    assert_eq!(foreign, judged(unknown.expose(), elsewhere).await);
+    assert_eq!(foreign, judged(unknown.expose(), &elsewhere).await);
 }

@@ -6,7 +6,6 @@ use super::commands::{create_token, create_user, create_user_type, update_librar
 use super::lifecycle::{suspend, update_token};
 use super::samples::{granted, name, named};
 use super::stage::Stage;
-use crate::authority::Scope;
 use crate::authority::change::ResumeToken;
 use crate::authority::cidr::Cidr;
 use crate::authority::error::Reason;
@@ -132,9 +131,7 @@ async fn patterns_that_cross_are_listed_up_to_a_bound_and_judged_in_full() {
         permissions: vec![crate::authority::permission::Permission::parse("r63:a19-63").unwrap()],
         ..Demand::default()
     };
-    let judged = stage
-        .authority
-        .verify(&secret, &demand, Scope::All, stage.time());
+    let judged = stage.authority.verify(&secret, &demand, None, stage.time());
     let judged = judged.await.unwrap();
     assert_eq!(judged.verdict, Verdict::Valid);
     assert_eq!(judged.seen.unwrap().permissions.len(), 1024);

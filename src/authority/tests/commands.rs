@@ -21,6 +21,7 @@ pub(super) fn create_library(of: &str) -> CreateLibrary {
         allowed_cidrs: Vec::new(),
         secret_display: SecretDisplay::Once,
         usage_instructions: String::new(),
+        session_idle_timeout: None,
     }
 }
 
@@ -38,6 +39,7 @@ pub(super) fn update_library(of: &str) -> UpdateLibrary {
         allowed_cidrs: None,
         secret_display: None,
         usage_instructions: None,
+        session_idle_timeout: None,
         etag: String::new(),
     }
 }

@@ -5,6 +5,7 @@ use super::lifecycle::{revoke, suspend, update_token};
 use super::rotation::rotate;
 use super::samples::{granted, name};
 use super::stage::{Stage, open};
+use crate::authority::Authority;
 use crate::authority::change::{RevokeToken, SuspendToken};
 use crate::authority::error::Reason;
 use crate::authority::issue::CreateToken;
@@ -14,12 +15,11 @@ use crate::authority::moment::Moment;
 use crate::authority::secret::Secret;
 use crate::authority::token::Token;
 use crate::authority::update::UpdateToken;
-use crate::authority::{Authority, Scope};
 
 /// Why a token could not be judged.
 async fn failure(authority: &Authority, secret: &str, now: Moment) -> Reason {
     let demand = Demand::default();
-    let judged = authority.verify(secret, &demand, Scope::All, now).await;
+    let judged = authority.verify(secret, &demand, None, now).await;
     judged.unwrap_err().reason
 }
 
@@ -74,7 +74,7 @@ async fn tokens_are_judged_before_they_are_loaded() {
             ..Demand::default()
         };
         opened
-            .verify(text, &demand, Scope::All, stage.time())
+            .verify(text, &demand, None, stage.time())
             .await
             .unwrap()
             .verdict

@@ -3,7 +3,6 @@
 use super::commands::{create_token, create_user, update_library, update_user};
 use super::samples::{address, lifetime, name, names, networks};
 use super::stage::{DAY, Stage};
-use crate::authority::Scope;
 use crate::authority::change::{ExtendToken, Extension, ResumeToken, RevokeToken, SuspendToken};
 use crate::authority::directory::UserKind;
 use crate::authority::error::Reason;
@@ -158,7 +157,7 @@ async fn the_wrong_secret_of_a_revoked_token_is_not_found_and_tells_nothing() {
         let demand = Demand::default();
         stage
             .authority
-            .verify(text, &demand, Scope::All, stage.time())
+            .verify(text, &demand, None, stage.time())
             .await
             .unwrap()
     };
@@ -183,7 +182,7 @@ async fn a_verdict_other_than_valid_shows_no_rights() {
         };
         stage
             .authority
-            .verify(&secret, &demand, Scope::All, stage.time())
+            .verify(&secret, &demand, None, stage.time())
             .await
             .unwrap()
     };

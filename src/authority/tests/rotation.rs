@@ -5,7 +5,6 @@ use super::lifecycle::{a_year, extend, resume, revoke, suspend, update_token};
 use super::own_tokens::with_pat;
 use super::samples::{assignments, granted, lifetime, names, networks};
 use super::stage::{DAY, MINUTE, Stage};
-use crate::authority::Scope;
 use crate::authority::directory::UserKind;
 use crate::authority::error::Reason;
 use crate::authority::issue::CreateToken;
@@ -50,7 +49,7 @@ async fn both_are_good_for_the_overlap_and_then_the_new_one_alone() {
     stage.later(1);
     let judged = stage
         .authority
-        .verify(&old_secret, &Demand::default(), Scope::All, stage.time())
+        .verify(&old_secret, &Demand::default(), None, stage.time())
         .await
         .unwrap();
     assert_eq!(judged.verdict, Verdict::Revoked);

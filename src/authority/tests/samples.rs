@@ -93,6 +93,7 @@ pub(in crate::authority) fn library(of: &str, uid: u8) -> Library {
         allowed_cidrs: Vec::new(),
         secret_display: SecretDisplay::Once,
         has_usage: false,
+        session_idle_timeout: None,
         create_time: Moment(0),
     }
 }

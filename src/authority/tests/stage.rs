@@ -23,7 +23,7 @@ use crate::authority::requests::RequestKey;
 use crate::authority::secret::TokenId;
 use crate::authority::token::Token;
 use crate::authority::transaction::{Call, Command, Done};
-use crate::authority::{Authority, Opened, Scope, StartError};
+use crate::authority::{Authority, Opened, StartError};
 use crate::store::{Change, Key, Store};
 
 /// Everything of a test.
@@ -130,8 +130,14 @@ impl Stage {
 
     /// The same store opened by another process, with this root key or its own.
     pub(super) async fn reopened(self) -> Stage {
+        let stage = self.opened().await;
+        stage.authority.load_tokens().await.unwrap();
+        stage
+    }
+
+    /// The same, with no token loaded yet.
+    pub(super) async fn opened(self) -> Stage {
         let authority = open(&self.store, &self.root).await.unwrap().authority;
-        authority.load_tokens().await.unwrap();
         Stage { authority, ..self }
     }
 
@@ -258,7 +264,7 @@ impl Stage {
         let demand = Demand::default();
         let judged = self
             .authority
-            .verify(secret, &demand, Scope::All, self.time())
+            .verify(secret, &demand, None, self.time())
             .await;
         judged.unwrap().verdict
     }

@@ -23,6 +23,7 @@ pub(super) struct Staged {
     pub(super) inner: MemoryStore,
     hooks: Mutex<VecDeque<Hook>>,
     in_hook: AtomicBool,
+    refuses: AtomicBool,
     pub(super) commits: AtomicUsize,
     pub(super) index: Arc<Mutex<Arc<Index>>>,
 }
@@ -35,6 +36,11 @@ struct Switch(Arc<Mutex<Arc<Index>>>);
 impl Staged {
     pub(super) fn before_commit(&self, hook: impl Future<Output = ()> + Send + 'static) {
         self.hooks.lock().unwrap().push_back(Box::pin(hook));
+    }
+
+    /// Whether no commit is carried out from now on.
+    pub(super) fn refuses_commits(&self, refuses: bool) {
+        self.refuses.store(refuses, Ordering::SeqCst);
     }
 }
 
@@ -66,6 +72,9 @@ impl Store for Staged {
         preconditions: Vec<Precondition>,
         changes: Vec<Change>,
     ) -> Result<Revision, StoreError> {
+        if self.refuses.load(Ordering::SeqCst) {
+            return Err(StoreError::Busy);
+        }
         if !self.in_hook.swap(true, Ordering::SeqCst) {
             self.commits.fetch_add(1, Ordering::SeqCst);
             let hook = self.hooks.lock().unwrap().pop_front();
@@ -106,6 +115,7 @@ pub(super) fn new_store() -> Arc<Staged> {
         inner: MemoryStore::new(Box::new(Switch(index.clone()))),
         hooks: Mutex::default(),
         in_hook: AtomicBool::new(false),
+        refuses: AtomicBool::new(false),
         commits: AtomicUsize::new(0),
         index,
     })

@@ -40,7 +40,7 @@ async fn library_create() {
     let request: v1::CreateLibraryRequest = asked(
         "library create acme --display-name Acme --tenant-id t-1 --tokens-enabled --default-lifetime 6mo \
          --suggested-lifetime 9mo --max-lifetime 24mo --contact-api orders --contact-api bills \
-         --allowed-cidr 10.0.0.0/8 --secret-display revealable --usage-instructions {user} --request-id r",
+         --allowed-cidr 10.0.0.0/8 --secret-display revealable --usage-instructions {user} --session-idle-timeout 30m --request-id r",
     )
     .await;
     let expected = v1::CreateLibraryRequest {
@@ -55,6 +55,7 @@ async fn library_create() {
         allowed_cidrs: texts(&["10.0.0.0/8"]),
         secret_display: v1::SecretDisplay::Revealable.into(),
         usage_instructions: text("{user}"),
+        session_idle_timeout: text("30m"),
         request_id: text("r"),
     };
     assert_eq!(request, expected);

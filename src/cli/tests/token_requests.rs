@@ -85,7 +85,8 @@ async fn token_list_sends_every_filter() {
          --created-after 2026-01-01T00:00:00Z --created-before 2026-02-01T00:00:00Z \
          --expires-after 2027-01-01T00:00:00Z --expires-before 2027-02-01T00:00:00Z \
          --issued-by acme/jane --name till --permission orders:read --restricted false \
-         --longer-than-policy --sort expires --limit 3",
+         --longer-than-policy --sort expires --limit 3 --used-after 2026-01-01T00:00:00Z \
+         --used-before 2026-02-01T00:00:00Z",
     )
     .await;
     let at = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
@@ -106,6 +107,8 @@ async fn token_list_sends_every_filter() {
         permission: text("orders:read"),
         restricted_by_ip: Some(false),
         longer_than_policy: true,
+        used_after: at(1_767_225_600),
+        used_before: at(1_769_904_000),
         sort: v1::TokenSort::Expires.into(),
         ..v1::ListTokensRequest::default()
     };
@@ -125,6 +128,9 @@ async fn token_list_sends_every_filter() {
 fn filters_that_contradict_each_other_are_no_command() {
     for wrong in [
         "list --state active --show-revoked",
+        "list --unused-for 90d --used-after 2027-01-01T00:00:00Z",
+        "list --unused-for soon",
+        "list --unused-for -90d",
         "list --expires-within 30d --expires-after 2027-01-01T00:00:00Z",
         "list --expires-within 30d --expires-before 2027-01-01T00:00:00Z",
         "list --restricted",

@@ -1,13 +1,14 @@
 //! `token list`.
 
 use clap::{ArgAction, Args};
-use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
 
 use super::super::call::Limit;
 use super::super::connect::Session;
 use super::super::failure::Failure;
 use super::super::output::Output;
-use super::super::words::{number, time};
+use super::super::words::{now, number, time};
 use crate::proto::v1;
 
 /// `token list`.
@@ -65,6 +66,15 @@ struct Only {
     /// Only those that have not expired but will within this time, such as 30d
     #[arg(long, value_name = "LIFETIME", conflicts_with_all = ["expires_after", "expires_before"])]
     expires_within: Option<String>,
+    /// Only those last used at this moment or later
+    #[arg(long, value_name = "TIME")]
+    used_after: Option<Timestamp>,
+    /// Only those last used before this moment
+    #[arg(long, value_name = "TIME")]
+    used_before: Option<Timestamp>,
+    /// Only those that have been there and gone unused for so long, such as 90d, those that were never used too
+    #[arg(long, value_name = "LIFETIME", value_parser = ago, conflicts_with_all = ["used_after", "used_before"])]
+    unused_for: Option<Timestamp>,
     /// Only those made by this one, such as acme/jane
     #[arg(long, value_name = "LIBRARY/USER")]
     issued_by: Option<String>,
@@ -129,7 +139,22 @@ impl List {
             permission: text(&only.permission),
             restricted_by_ip: only.restricted,
             longer_than_policy: only.longer_than_policy,
+            used_after: only.used_after.map(time),
+            used_before: only.used_before.map(time),
+            unused_since: only.unused_for.map(time),
             sort: number(self.sort),
         }
     }
+}
+
+/// The moment that lies so far back, by the calendar in UTC.
+fn ago(text: &str) -> Result<Timestamp, String> {
+    let what = || "must be a length of time such as 90d or 6mo".to_owned();
+    let span: Span = text.parse().map_err(|_| what())?;
+    if !span.is_positive() {
+        return Err(what());
+    }
+    let now = now().to_zoned(TimeZone::UTC);
+    let then = now.checked_sub(span).map_err(|_| what())?;
+    Ok(then.timestamp())
 }

@@ -53,6 +53,9 @@ pub(in crate::grpc) fn token_filter(
         longer_than_policy,
         sort,
         kind,
+        used_after,
+        used_before,
+        unused_since,
     } = message;
     let mut faults = Faults::default();
     let kind = match known::<v1::TokenKind>(&mut faults, "kind", *kind) {
@@ -81,6 +84,15 @@ pub(in crate::grpc) fn token_filter(
         ("expires_before", *expires_before),
     ];
     let expires = window(&mut faults, expires);
+    let last_used = [("used_after", *used_after), ("used_before", *used_before)];
+    let last_used = window(&mut faults, last_used);
+    let unused_since = unused_since.and_then(|time| faults.take("unused_since", moment(time)));
+    if unused_since.is_some() && (used_after.is_some() || used_before.is_some()) {
+        faults.add(
+            "unused_since",
+            "must not be given together with used_after or used_before",
+        );
+    }
     let expires_within =
         given(expires_within).and_then(|text| faults.take("expires_within", Lifetime::parse(text)));
     let issued_by = given(issued_by).and_then(|text| faults.take("issued_by", actor(text)));
@@ -108,6 +120,8 @@ pub(in crate::grpc) fn token_filter(
         permission,
         restricted_by_ip: *restricted_by_ip,
         longer_than_policy: *longer_than_policy,
+        used: last_used,
+        unused_since,
         sort,
     })
 }

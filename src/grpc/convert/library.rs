@@ -5,6 +5,7 @@ use super::{
 };
 use crate::authority::directory::{Library, SecretDisplay};
 use crate::authority::error::{Error, Faults};
+use crate::authority::idle::IdleTimeout;
 use crate::authority::libraries::{CreateLibrary, DeleteLibrary, UpdateLibrary};
 use crate::authority::moment::Lifetime;
 use crate::authority::name::{self as names, MAX_USAGE_BYTES, Name};
@@ -30,6 +31,7 @@ pub(in crate::grpc) fn create_library(
         allowed_cidrs,
         secret_display: display,
         usage_instructions: usage,
+        session_idle_timeout: idle,
         request_id: _,
     } = message;
     let mut faults = Faults::default();
@@ -55,6 +57,8 @@ pub(in crate::grpc) fn create_library(
     let usage_instructions = faults
         .take("usage_instructions", names::text(&usage, MAX_USAGE_BYTES))
         .unwrap_or_default();
+    let session_idle_timeout =
+        faults.take("session_idle_timeout", IdleTimeout::parse_optional(&idle));
     faults.check()?;
     let absent = || Error::invalid("library", "must be given");
     Ok(CreateLibrary {
@@ -69,6 +73,7 @@ pub(in crate::grpc) fn create_library(
         allowed_cidrs,
         secret_display,
         usage_instructions,
+        session_idle_timeout: session_idle_timeout.flatten(),
     })
 }
 
@@ -76,12 +81,13 @@ pub(in crate::grpc) fn update_library(
     message: v1::UpdateLibraryRequest,
     library: Name,
 ) -> Result<UpdateLibrary, Error> {
-    const CLEARABLE: [&str; 5] = [
+    const CLEARABLE: [&str; 6] = [
         "display_name",
         "tenant_id",
         "contact_apis",
         "allowed_cidrs",
         "usage_instructions",
+        "session_idle_timeout",
     ];
     let v1::UpdateLibraryRequest {
         library: _,
@@ -99,6 +105,7 @@ pub(in crate::grpc) fn update_library(
         request_id: _,
         secret_display: display,
         usage_instructions: usage,
+        session_idle_timeout: idle,
     } = message;
     let mut faults = Faults::default();
     let clear = Clear(&clear);
@@ -131,6 +138,9 @@ pub(in crate::grpc) fn update_library(
     let usage = clear.text(&mut faults, "usage_instructions", usage);
     let usage_instructions = usage
         .and_then(|text| faults.take("usage_instructions", names::text(&text, MAX_USAGE_BYTES)));
+    let idle = clear.text(&mut faults, "session_idle_timeout", idle);
+    let session_idle_timeout = idle
+        .and_then(|text| faults.take("session_idle_timeout", IdleTimeout::parse_optional(&text)));
     faults.check()?;
     Ok(UpdateLibrary {
         library,
@@ -145,6 +155,7 @@ pub(in crate::grpc) fn update_library(
         allowed_cidrs,
         secret_display,
         usage_instructions,
+        session_idle_timeout,
         etag,
     })
 }
@@ -182,6 +193,7 @@ pub(in crate::grpc) fn library(
         allowed_cidrs,
         secret_display,
         has_usage: _,
+        session_idle_timeout,
         create_time,
     } = library;
     v1::Library {
@@ -209,6 +221,9 @@ pub(in crate::grpc) fn library(
         }
         .into(),
         usage_instructions,
+        session_idle_timeout: session_idle_timeout
+            .map(|timeout| timeout.as_str().to_owned())
+            .unwrap_or_default(),
     }
 }
 

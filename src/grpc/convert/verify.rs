@@ -126,7 +126,7 @@ pub(in crate::grpc) fn judgement(
     }
 }
 
-fn verdict(verdict: Verdict) -> v1::Verdict {
+pub(in crate::grpc::convert) fn verdict(verdict: Verdict) -> v1::Verdict {
     match verdict {
         Verdict::Valid => v1::Verdict::Valid,
         Verdict::Malformed => v1::Verdict::Malformed,

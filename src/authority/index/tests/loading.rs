@@ -1,6 +1,7 @@
 //! Following the store, and loading after a start.
 
 use super::*;
+use crate::authority::uses::Bucket;
 
 #[test]
 fn behind_the_cursor_a_miss_is_final_and_ahead_of_it_it_is_not() {
@@ -20,6 +21,8 @@ fn behind_the_cursor_a_miss_is_final_and_ahead_of_it_it_is_not() {
     assert!(!followed.index.read().unwrap().is_complete());
     followed.load(Some(last), 2, Vec::new());
     assert_eq!(followed.find(7), "unknown");
+    assert!(!followed.index.read().unwrap().is_complete());
+    followed.load_uses(keyspace::USES, 2, Vec::new());
     assert!(followed.index.read().unwrap().is_complete());
 }
 
@@ -115,4 +118,34 @@ fn a_panic_of_the_writer_refuses_everything_from_then_on() {
         followed.index.read().err().unwrap().reason,
         Reason::Internal
     );
+}
+
+#[test]
+fn a_session_that_may_lie_idle_is_not_known_before_its_uses_are() {
+    let mut followed = Followed::new();
+    let session = |id: u8| Token {
+        kind: TokenKind::Session,
+        ..token(id, 100, 1, 2)
+    };
+    for id in [3, 6] {
+        followed.put(&session(id));
+    }
+    followed.put(&token(9, 100, 1, 2));
+    assert_eq!(followed.find(6), "known");
+    followed.put(&Library {
+        session_idle_timeout: Some(IdleTimeout::parse("5m").unwrap()),
+        ..library("acme", 1)
+    });
+    let find = |followed: &Followed| [3, 6, 9].map(|id| followed.find(id));
+    assert_eq!(find(&followed), ["not loaded", "not loaded", "known"]);
+    let bucket = Bucket::of(TokenId([6; 16]));
+    followed.load_uses(&keyspace::uses_bucket(bucket), 2, Vec::new());
+    assert_eq!(find(&followed), ["not loaded", "known", "known"]);
+    // A bucket goes on in the next slice until one is not full.
+    let part = followed.record(keyspace::uses(Bucket::of(TokenId([3; 16])), 0), Vec::new());
+    followed.load_uses(keyspace::USES, 1, vec![part]);
+    assert_eq!(find(&followed), ["not loaded", "known", "known"]);
+    let other = followed.record(keyspace::uses(Bucket::of(TokenId([4; 16])), 0), Vec::new());
+    followed.load_uses(keyspace::USES, 1, vec![other]);
+    assert_eq!(find(&followed), ["known", "known", "known"]);
 }

@@ -45,6 +45,16 @@ impl Dice {
             not_before: self.mostly(&[0, 100, 101, i64::MAX]),
             expire_time: self.mostly(&[200, 101, 100, 0, i64::MIN]),
             now: self.mostly(&[100, 0, 200, i64::MAX]),
+            kind: self.one(&["API", "SESSION"]),
+            active: self.mostly(&[
+                100,
+                100 - 360_000,
+                101 - 360_000,
+                -10_000_000,
+                i64::MIN,
+                i64::MAX,
+            ]),
+            idle_minutes: self.one(&[0, 5, 30]),
             library: self.one(&["acme", "acme", "system"]),
             library_state: self.mostly(&["ACTIVE", "DISABLED", "DELETED"]),
             library_networks: match self.roll() % 4 {

@@ -23,6 +23,10 @@ pub(super) struct Plain {
     pub(super) not_before: i64,
     pub(super) expire_time: i64,
     pub(super) now: i64,
+    pub(super) kind: &'static str,
+    pub(super) active: i64,
+    /// Minutes; 0 for none.
+    pub(super) idle_minutes: i64,
     pub(super) library: &'static str,
     pub(super) library_state: &'static str,
     pub(super) library_networks: Vec<&'static str>,
@@ -93,6 +97,13 @@ fn judge_naively(p: &Plain) -> &'static str {
         return "NOT_YET_VALID";
     }
     if p.expire_time <= p.now {
+        return "EXPIRED";
+    }
+    // One more minute, in which a last use may not have been kept.
+    let may_idle = i128::from(p.idle_minutes + 1) * 60_000;
+    let idle = i128::from(p.now) - i128::from(p.active);
+    let times_out = p.kind == "SESSION" && p.idle_minutes > 0 && p.library_state != "DELETED";
+    if times_out && idle >= may_idle {
         return "EXPIRED";
     }
     if p.library_state != "ACTIVE" {
@@ -202,6 +213,8 @@ impl From<&Plain> for Case {
         let mut own = library(p.library, 1);
         own.disabled = p.library_state == "DISABLED";
         own.allowed_cidrs = networks(&p.library_networks);
+        let timeout = (p.idle_minutes > 0).then(|| format!("{}m", p.idle_minutes));
+        own.session_idle_timeout = timeout.map(|text| IdleTimeout::parse(&text).unwrap());
         let user = UserFacts {
             kind: match p.user_kind {
                 "STANDARD" => UserKind::Standard,
@@ -219,9 +232,13 @@ impl From<&Plain> for Case {
         });
         Case {
             token: TokenFacts {
-                kind: TokenKind::Api,
+                kind: match p.kind {
+                    "API" => TokenKind::Api,
+                    _ => TokenKind::Session,
+                },
                 not_before: Moment(p.not_before),
                 expire_time: Moment(p.expire_time),
+                active_time: Moment(p.active),
                 suspended: p.suspended,
                 revoked_from: p.revoked_from.map(Moment),
             },
@@ -257,7 +274,7 @@ impl From<&Plain> for Case {
 // === for all ===
 
 fn any_case() -> impl Strategy<Value = Plain> {
-    prop::collection::vec(any::<u8>(), 64).prop_map(|bytes| Dice(bytes).case())
+    prop::collection::vec(any::<u8>(), 67).prop_map(|bytes| Dice(bytes).case())
 }
 
 #[test]
@@ -283,11 +300,19 @@ fn two_judges_that_were_written_apart_agree() {
 }
 
 /// Ways to restrict a case further.
-const RESTRICTIONS: [fn(&mut Plain); 15] = [
+const RESTRICTIONS: [fn(&mut Plain); 17] = [
     |p| p.revoked_from = Some(p.now),
     |p| p.suspended = true,
     |p| p.not_before = p.not_before.saturating_add(50),
     |p| p.expire_time = p.expire_time.saturating_sub(50),
+    |p| p.active = p.active.saturating_sub(300_000),
+    |p| {
+        p.idle_minutes = if p.idle_minutes == 0 {
+            5
+        } else {
+            p.idle_minutes.min(5)
+        }
+    },
     |p| p.library_state = "DISABLED",
     |p| p.user_state = "DISABLED",
     |p| p.user_kind = "CONTACT",

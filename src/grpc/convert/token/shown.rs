@@ -5,12 +5,15 @@ use crate::authority::state::TokenState;
 use crate::authority::token::{
     AccessRight, Grant, Revocation, RevocationReason, Suspension, Token, TokenKind,
 };
+use crate::authority::uses::{FLUSH_INTERVAL_MS, Use};
+use crate::grpc::convert::verify::verdict;
 use crate::grpc::convert::{texts, timestamp};
 use crate::proto::v1;
 
 pub(in crate::grpc) fn token(
     token: &Token,
     (state, revoked): (TokenState, Option<Revocation>),
+    used: Option<Use>,
     etag: String,
 ) -> v1::Token {
     let Token {
@@ -42,6 +45,7 @@ pub(in crate::grpc) fn token(
         apis,
         allowed_cidrs,
     } = grant;
+    let (last_use, refused_uses) = used.map(uses).unwrap_or_default();
     v1::Token {
         token_id: id.to_string(),
         kind: token_kind(*kind).into(),
@@ -82,6 +86,8 @@ pub(in crate::grpc) fn token(
         apis: texts(apis),
         allowed_cidrs: texts(allowed_cidrs),
         etag,
+        last_use,
+        refused_uses,
     }
 }
 
@@ -101,6 +107,39 @@ fn token_state(state: TokenState) -> v1::TokenState {
         TokenState::Revoked => v1::TokenState::Revoked,
         TokenState::OwnerDeleted => v1::TokenState::OwnerDeleted,
     }
+}
+
+/// The last use, and the refused ones.
+fn uses(used: Use) -> (Option<v1::LastUse>, Vec<v1::RefusedUse>) {
+    let Use {
+        last,
+        permissions,
+        more_permissions,
+        refused,
+    } = used;
+    let mut permissions: Vec<String> = permissions.iter().map(ToString::to_string).collect();
+    permissions.sort_unstable();
+    let last_use = last.map(|last| v1::LastUse {
+        time: Some(timestamp(last.time)),
+        client_ip: texts(last.client_ip.as_slice()).concat(),
+        used_by: last.by.as_deref().unwrap_or_default().to_owned(),
+        resolution: Some(prost_types::Duration {
+            seconds: FLUSH_INTERVAL_MS / 1000,
+            nanos: 0,
+        }),
+        permissions,
+        more_permissions,
+    });
+    let mut refused_uses: Vec<v1::RefusedUse> = refused
+        .iter()
+        .map(|refused| v1::RefusedUse {
+            verdict: verdict(refused.verdict).into(),
+            count: refused.count,
+            last_time: Some(timestamp(refused.last_time)),
+        })
+        .collect();
+    refused_uses.sort_unstable_by_key(|refused| refused.verdict);
+    (last_use, refused_uses)
 }
 
 fn show_suspension(suspension: &Suspension) -> v1::Suspension {

@@ -1,0 +1,111 @@
+//! Writing what was noted, and reading what a bucket holds.
+
+use std::collections::HashMap;
+
+use super::{Bucket, Uses, lock};
+use crate::authority::Authority;
+use crate::authority::error::Error;
+use crate::authority::keyspace;
+use crate::authority::secret::TokenId;
+use crate::store::{Change, Load, StoreError};
+
+/// Most records that one turn of upkeep writes; there is a turn each second.
+const WRITTEN_AT_ONCE: usize = 50;
+/// Most records of one commit at the end, when nothing else waits for the store.
+const WRITTEN_AT_THE_END: usize = 256;
+/// Records that one load of a bucket hands to the index.
+const SLICE: usize = 1000;
+
+impl Authority {
+    /// What tokens are used for.
+    #[must_use]
+    pub fn uses(&self) -> &Uses {
+        &self.uses
+    }
+
+    /// Writes some of the buckets in which something new was noted. To be called each second.
+    ///
+    /// # Errors
+    /// Those of the store; what was not written waits for its turn again.
+    pub async fn keep_uses(&self) -> Result<(), Error> {
+        self.uses.words.sweep();
+        self.write_uses(WRITTEN_AT_ONCE).await.map(drop)
+    }
+
+    /// Writes all that was noted.
+    pub(in crate::authority) async fn keep_all_uses(&self) -> Result<(), Error> {
+        self.uses.all_wait();
+        while self.write_uses(WRITTEN_AT_THE_END).await? {}
+        Ok(())
+    }
+
+    /// Sees to it that what a token was used for is known, if the store knows it.
+    pub(in crate::authority) async fn load_uses(&self, bucket: Bucket) -> Result<(), Error> {
+        if self.index.read()?.has_uses(bucket) {
+            return Ok(());
+        }
+        let prefix = keyspace::uses_bucket(bucket);
+        let mut after = None;
+        loop {
+            let load = Load::Slice {
+                prefix: prefix.clone(),
+                after,
+                limit: SLICE,
+            };
+            after = self.store.load(load).await?;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Writes buckets that wait, in so many records at most; says whether there were any.
+    async fn write_uses(&self, most: usize) -> Result<bool, Error> {
+        let (mut taken, mut changes) = (Vec::new(), Vec::new());
+        while changes.len() < most {
+            let Some((bucket, has_session)) = lock(&self.uses.waiting).pop() else {
+                break;
+            };
+            taken.push((bucket, has_session));
+            // What is stored is merged first: it is replaced now.
+            if let Err(error) = self.load_uses(bucket).await {
+                self.wait_again(&taken);
+                return Err(error);
+            }
+            let state = self.index.read()?;
+            changes.extend(self.uses.take(bucket, |id| state.is_unknown(id)));
+        }
+        if changes.is_empty() {
+            return Ok(!taken.is_empty());
+        }
+        let puts = changes.iter().filter_map(|change| match change {
+            Change::Put(key, value) => Some((key.clone(), value.clone())),
+            Change::Delete(_) => None,
+        });
+        *lock(&self.uses.own) = puts.collect();
+        let written = self.store.commit(Vec::new(), changes).await;
+        *lock(&self.uses.own) = HashMap::new();
+        if let Err(error) = written {
+            if let StoreError::Damaged(key) = &error {
+                // It would stop all the others for ever.
+                let damaged = keyspace::bucket(key);
+                taken.retain(|(bucket, _)| Some(*bucket) != damaged);
+            }
+            self.wait_again(&taken);
+            return Err(error.into());
+        }
+        Ok(true)
+    }
+
+    fn wait_again(&self, taken: &[(Bucket, bool)]) {
+        let mut waiting = lock(&self.uses.waiting);
+        for (bucket, has_session) in taken {
+            waiting.push(*bucket, *has_session);
+        }
+    }
+
+    /// Sees to it that what one token was used for is known.
+    pub(in crate::authority) async fn load_uses_of(&self, id: TokenId) -> Result<(), Error> {
+        self.load_uses(Bucket::of(id)).await
+    }
+}
