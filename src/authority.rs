@@ -7,7 +7,9 @@ mod bootstrap;
 mod caller;
 pub mod change;
 pub mod cidr;
+pub mod conform;
 pub mod directory;
+pub mod effects;
 pub mod error;
 pub mod grant;
 mod guess;
@@ -30,8 +32,10 @@ mod records;
 pub mod requests;
 pub mod reveal;
 pub mod rotate;
+mod seats;
 pub mod secret;
 pub mod sessions;
+mod slices;
 mod start;
 pub mod state;
 mod sweep;
@@ -59,6 +63,7 @@ use self::hashers::Hashers;
 use self::index::Index;
 use self::keys::{Keys, RootKey};
 use self::keyspace::{Stored, Versioned};
+use self::seats::Seats;
 use crate::store::{Key, Record, Revision, Store, StoreError};
 
 /// The authority: the store, the index that follows it, and the keys.
@@ -71,6 +76,8 @@ pub struct Authority {
     hashers: Hashers,
     /// How many wrong passwords were tried.
     guesses: Guesses,
+    /// The tokens that are about to be made, where users may have so many at most.
+    seats: Seats,
     /// Places for look-ups of tokens that are not loaded yet.
     misses: Semaphore,
     /// Held while the day's sealing key is made.

@@ -34,6 +34,7 @@ impl Stored for Library {
             max_lifetime,
             contact_apis,
             allowed_cidrs,
+            max_tokens_per_user,
             secret_display,
             has_usage,
             create_time,
@@ -52,6 +53,7 @@ impl Stored for Library {
             create_time: create_time.0,
             revealable: *secret_display == SecretDisplay::Revealable,
             has_usage: *has_usage,
+            max_tokens_per_user: *max_tokens_per_user,
         }
         .encode_to_vec()
     }
@@ -70,6 +72,7 @@ impl Stored for Library {
             max_lifetime: Lifetime::parse(&r.max_lifetime).ok()?,
             contact_apis: names_from(&r.contact_apis)?,
             allowed_cidrs: cidrs_from(&r.allowed_cidrs)?,
+            max_tokens_per_user: r.max_tokens_per_user,
             secret_display: if r.revealable {
                 SecretDisplay::Revealable
             } else {

@@ -50,6 +50,8 @@ struct Shell {
     server: String,
     environment: Vec<(&'static str, OsString)>,
     stdin: &'static str,
+    /// What somebody at a terminal answers; `None` where nobody sits there.
+    answer: Option<&'static str>,
     width: Option<u16>,
 }
 
@@ -149,6 +151,7 @@ scripted! { TokenAdmin {
     rotate_token RotateTokenRequest RotateTokenResponse
     revoke_tokens RevokeTokensRequest RevokeTokensResponse
     reveal_token RevealTokenRequest RevealTokenResponse
+    apply_policy ApplyPolicyRequest ApplyPolicyResponse
     update_token UpdateTokenRequest UpdateTokenResponse
     extend_token ExtendTokenRequest ExtendTokenResponse
     suspend_token SuspendTokenRequest SuspendTokenResponse
@@ -173,6 +176,7 @@ impl Shell {
             server,
             environment,
             stdin: "",
+            answer: None,
             width: None,
         }
     }
@@ -201,9 +205,15 @@ impl Shell {
                 .find(|(known, _)| *known == name)
                 .map(|(_, value)| value.clone()),
         };
+        let ask = self
+            .answer
+            .map(|answer| move |_: &str| Ok(answer.to_owned()));
         let (mut stdin, mut stderr) = (self.stdin.as_bytes(), Vec::new());
         let streams = Streams {
             stdin: &mut stdin,
+            ask: ask
+                .as_ref()
+                .map(|ask| ask as &dyn Fn(&str) -> io::Result<String>),
             stdout,
             stderr: &mut stderr,
             width: self.width,

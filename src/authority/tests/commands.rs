@@ -19,6 +19,7 @@ pub(super) fn create_library(of: &str) -> CreateLibrary {
         max_lifetime: lifetime("24mo"),
         contact_apis: Vec::new(),
         allowed_cidrs: Vec::new(),
+        max_tokens_per_user: 0,
         secret_display: SecretDisplay::Once,
         usage_instructions: String::new(),
     }
@@ -36,6 +37,7 @@ pub(super) fn update_library(of: &str) -> UpdateLibrary {
         max_lifetime: None,
         contact_apis: None,
         allowed_cidrs: None,
+        max_tokens_per_user: None,
         secret_display: None,
         usage_instructions: None,
         etag: String::new(),

@@ -24,6 +24,7 @@ const REASONS: [Reason; 26] = [
     Reason::InUse,
     Reason::OwnerDisabled,
     Reason::LimitExceeded,
+    Reason::TooManyTokens,
     Reason::NotReady,
     Reason::StoreUnavailable,
     Reason::RecordDamaged,
