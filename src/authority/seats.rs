@@ -88,13 +88,13 @@ fn too_many(limit: usize) -> Error {
 impl Seats {
     /// A seat, and the tokens whose seats were taken before and are still held.
     fn take(&self, user: Uid, token: TokenId) -> Result<(Seat, HashSet<TokenId>), Error> {
-        let mut taken = self.0.lock().map_err(|_| {
+        let mut seats = self.0.lock().map_err(|_| {
             Error::new(
                 Reason::Internal,
                 "the counts of tokens are not sound; the authority must be restarted",
             )
         })?;
-        let of_user = taken.entry(user).or_default();
+        let of_user = seats.entry(user).or_default();
         let ahead = of_user.iter().copied().collect();
         of_user.push(token);
         let seat = Seat {

@@ -20,6 +20,7 @@ use crate::proto::v1::token_verify_server::{TokenVerify, TokenVerifyServer};
 
 mod connection;
 mod output;
+mod policy;
 mod requests;
 mod token_requests;
 

@@ -91,7 +91,7 @@ impl Orders {
 
     /// How many there are.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.created.len()
     }
 

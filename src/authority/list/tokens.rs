@@ -111,7 +111,7 @@ impl Authority {
             slot.and_then(|slot| {
                 let user = slot.user_named(wanted.user()?.as_str())?;
                 let has = state.count_of_user(user);
-                (has <= MAX_EXAMINED && has < slot.tokens.len() / 2).then_some(user)
+                (has <= MAX_EXAMINED && has < slot.tokens.count() / 2).then_some(user)
             })
         };
         let Some(user) = user else {

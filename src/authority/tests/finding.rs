@@ -300,6 +300,48 @@ async fn a_filter_that_finds_little_among_many_goes_on_in_short_pages() {
 }
 
 #[tokio::test]
+async fn the_few_tokens_of_a_user_are_found_at_once_among_any_number() {
+    let stage = Stage::new().await;
+    let library = library_uid(&stage).await;
+    let of = async |user: &str| {
+        let stored = stage.stored::<User>(keyspace::user(library, &name(user)));
+        stored.await.unwrap().uid
+    };
+    let (jane, adam) = (of("jane").await, of("adam").await);
+    let mut first = Vec::new();
+    for number in 0..10_500_u16 {
+        let mut token = token(0, 0, 0, 0);
+        let [high, low] = number.to_be_bytes();
+        (token.id.0[0], token.id.0[15], token.id.0[7]) = (low, high, 1);
+        (token.library_uid, token.user_uid) = (library, jane);
+        if number > 10_400 && number % 10 == 0 {
+            (token.user, token.user_uid) = (name("adam"), adam);
+            first.push(token.id);
+        }
+        token.create_time = Moment(stage.time().0 - i64::from(number) - 1);
+        token.expire_time = Moment(stage.time().0 + 1000);
+        stage
+            .overwrite(token.key(), &keyspace::encode(&token))
+            .await;
+    }
+    let filter = TokenFilter {
+        user: Some(name("adam")),
+        created: Window {
+            from: None,
+            to: Some(stage.time()),
+        },
+        ..TokenFilter::of(named("acme"))
+    };
+    let found = page(&stage, &filter, 4, "").await;
+    assert_eq!(found.items, first[..4]);
+    let rest = page(&stage, &filter, 50, &found.next).await;
+    assert_eq!(
+        (rest.items.as_slice(), rest.next.as_str()),
+        (&first[4..], "")
+    );
+}
+
+#[tokio::test]
 async fn a_page_token_is_good_for_the_same_filter_and_order_alone() {
     let (stage, _) = with_many(60).await;
     let first = TokenFilter::of(named("acme"));

@@ -117,38 +117,32 @@ fn tell(
 
 /// What a policy hits, a sentence each; nothing that it does not hit.
 pub(super) fn sentences(effects: &v1::PolicyEffects) -> Vec<String> {
-    let apply = "they go on until `library apply-policy`";
     let told = [
         (
             effects.tokens_outside_cidrs,
-            format!(
-                "{} can't be used from anywhere any more, at once: none of their own addresses is allowed",
-                tokens(effects.tokens_outside_cidrs)
-            ),
+            "can't be used from anywhere any more, at once: the library allows none of the addresses that they do",
+            "can't be used from anywhere any more, at once: the library allows none of the addresses that it does",
             &effects.outside_cidrs_examples,
         ),
         (
             effects.tokens_over_lifetime,
-            format!(
-                "{} last longer than the maximum; {apply}",
-                tokens(effects.tokens_over_lifetime)
-            ),
+            "last longer than the maximum; they go on until `library apply-policy`",
+            "lasts longer than the maximum; it goes on until `library apply-policy`",
             &effects.over_lifetime_examples,
         ),
         (
             effects.contact_tokens_outside_apis,
-            format!(
-                "{} of contacts are good for other APIs; {apply}",
-                tokens(effects.contact_tokens_outside_apis)
-            ),
+            "of contacts are good for other APIs; they go on until `library apply-policy`",
+            "of a contact is good for other APIs; it goes on until `library apply-policy`",
             &effects.outside_apis_examples,
         ),
     ];
-    let mut sentences: Vec<String> = told
-        .into_iter()
-        .filter(|(hit, ..)| *hit > 0)
-        .map(|(hit, sentence, examples)| with_examples(hit, sentence, examples))
-        .collect();
+    let hit = told.into_iter().filter(|(hit, ..)| *hit > 0);
+    let sentence = |(hit, several, one, examples): (u32, &str, &str, &Vec<String>)| {
+        let what = if hit == 1 { one } else { several };
+        with_examples(hit, format!("{} {what}", tokens(hit)), examples)
+    };
+    let mut sentences: Vec<String> = hit.map(sentence).collect();
     if effects.users_over_limit > 0 {
         sentences.push(over_limit(effects));
     }

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use super::*;
 use crate::authority::error::Violation;
 
-const REASONS: [Reason; 26] = [
+const REASONS: [Reason; 27] = [
     Reason::CredentialMissing,
     Reason::CredentialRefused,
     Reason::LoginRefused,
