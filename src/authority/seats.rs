@@ -15,6 +15,7 @@ use super::secret::TokenId;
 use super::state::is_live;
 use super::token::{Token, TokenKind};
 use super::transaction::Plan;
+use crate::store::{Change, Precondition, Revision, StoreError};
 
 /// The tokens that are about to be made, by user and in the order in which they came.
 #[derive(Debug, Clone, Default)]
@@ -64,6 +65,25 @@ impl Authority {
         }
         plan.seats.push(seat);
         Ok(())
+    }
+
+    /// Commits, and gives seats back only when it is known what became of it, even if the caller has gone by then.
+    pub(super) async fn commit_seated(
+        &self,
+        seats: Vec<Seat>,
+        preconditions: Vec<Precondition>,
+        changes: Vec<Change>,
+    ) -> Result<Revision, StoreError> {
+        if seats.is_empty() {
+            return self.store.commit(preconditions, changes).await;
+        }
+        let store = self.store.clone();
+        let committed = tokio::spawn(async move {
+            let committed = store.commit(preconditions, changes).await;
+            drop(seats);
+            committed
+        });
+        committed.await.unwrap_or(Err(StoreError::Failed))
     }
 }
 

@@ -228,25 +228,6 @@ impl Authority {
         }
     }
 
-    /// Commits, and gives seats back only when it is known what became of it, even if the caller has gone by then.
-    async fn commit_seated(
-        &self,
-        seats: Vec<Seat>,
-        preconditions: Vec<Precondition>,
-        changes: Vec<Change>,
-    ) -> Result<Revision, StoreError> {
-        if seats.is_empty() {
-            return self.store.commit(preconditions, changes).await;
-        }
-        let store = self.store.clone();
-        let committed = tokio::spawn(async move {
-            let committed = store.commit(preconditions, changes).await;
-            drop(seats);
-            committed
-        });
-        committed.await.unwrap_or(Err(StoreError::Failed))
-    }
-
     /// A change that keeps the time as the latest seen, if the one that is kept lags behind.
     pub(super) fn mark_change(&self, now: Now) -> Option<Change> {
         let Moment(mark) = now.mark?;

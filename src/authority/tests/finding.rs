@@ -1,6 +1,7 @@
 //! Finding tokens: what a filter leaves is what a plain look at every token leaves, page by page.
 
 mod plain;
+mod users;
 
 use self::plain::{Dice, FIELDS, USERS, any_token, naively, narrow, state};
 use super::commands::{create_library, create_token, create_user, create_user_type};
@@ -297,48 +298,6 @@ async fn a_filter_that_finds_little_among_many_goes_on_in_short_pages() {
         let page = page(&stage, &filter, 1000, "").await;
         assert_eq!((page.items.len(), page.next.as_str()), (expected, ""));
     }
-}
-
-#[tokio::test]
-async fn the_few_tokens_of_a_user_are_found_at_once_among_any_number() {
-    let stage = Stage::new().await;
-    let library = library_uid(&stage).await;
-    let of = async |user: &str| {
-        let stored = stage.stored::<User>(keyspace::user(library, &name(user)));
-        stored.await.unwrap().uid
-    };
-    let (jane, adam) = (of("jane").await, of("adam").await);
-    let mut first = Vec::new();
-    for number in 0..10_500_u16 {
-        let mut token = token(0, 0, 0, 0);
-        let [high, low] = number.to_be_bytes();
-        (token.id.0[0], token.id.0[15], token.id.0[7]) = (low, high, 1);
-        (token.library_uid, token.user_uid) = (library, jane);
-        if number > 10_400 && number % 10 == 0 {
-            (token.user, token.user_uid) = (name("adam"), adam);
-            first.push(token.id);
-        }
-        token.create_time = Moment(stage.time().0 - i64::from(number) - 1);
-        token.expire_time = Moment(stage.time().0 + 1000);
-        stage
-            .overwrite(token.key(), &keyspace::encode(&token))
-            .await;
-    }
-    let filter = TokenFilter {
-        user: Some(name("adam")),
-        created: Window {
-            from: None,
-            to: Some(stage.time()),
-        },
-        ..TokenFilter::of(named("acme"))
-    };
-    let found = page(&stage, &filter, 4, "").await;
-    assert_eq!(found.items, first[..4]);
-    let rest = page(&stage, &filter, 50, &found.next).await;
-    assert_eq!(
-        (rest.items.as_slice(), rest.next.as_str()),
-        (&first[4..], "")
-    );
 }
 
 #[tokio::test]
