@@ -7,7 +7,9 @@ mod bootstrap;
 mod caller;
 pub mod change;
 pub mod cidr;
+pub mod conform;
 pub mod directory;
+pub mod effects;
 pub mod error;
 pub mod grant;
 mod guess;
@@ -32,8 +34,10 @@ pub mod requests;
 pub mod reveal;
 pub mod review;
 pub mod rotate;
+mod seats;
 pub mod secret;
 pub mod sessions;
+mod slices;
 mod start;
 pub mod state;
 mod sweep;
@@ -62,6 +66,7 @@ use self::hashers::Hashers;
 use self::index::Index;
 use self::keys::{Keys, RootKey};
 use self::keyspace::{Stored, Versioned};
+use self::seats::Seats;
 use self::uses::Uses;
 use crate::store::{Key, Record, Revision, Store, StoreError};
 
@@ -75,6 +80,8 @@ pub struct Authority {
     hashers: Hashers,
     /// How many wrong passwords were tried.
     guesses: Guesses,
+    /// The tokens that are about to be made, where users may have so many at most.
+    seats: Seats,
     /// Places for look-ups of tokens that are not loaded yet.
     misses: Semaphore,
     /// Held while the day's sealing key is made.

@@ -133,9 +133,13 @@ enum Exit {
     Unreachable = 4,
 }
 
+/// Asks somebody at a terminal a question, and gives the answer; `None` where nobody sits there.
+type Asker<'a> = Option<&'a dyn Fn(&str) -> io::Result<String>>;
+
 /// Where a call reads and writes.
 struct Streams<'a> {
     stdin: &'a mut dyn Read,
+    ask: Asker<'a>,
     stdout: &'a mut dyn Write,
     stderr: &'a mut dyn Write,
     /// Columns of standard output, if it is a terminal.
@@ -145,7 +149,8 @@ struct Streams<'a> {
 /// Carries out one call, with the process's own streams and environment.
 #[must_use]
 pub fn main(options: CallOptions, call: Call) -> ExitCode {
-    let stdin: &mut dyn Read = if io::stdin().is_terminal() {
+    let terminal = io::stdin().is_terminal();
+    let stdin: &mut dyn Read = if terminal {
         &mut HiddenLine::new(call.prompts())
     } else {
         &mut io::stdin().lock()
@@ -159,6 +164,7 @@ pub fn main(options: CallOptions, call: Call) -> ExitCode {
         Ok(runtime) => {
             let streams = Streams {
                 stdin,
+                ask: terminal.then_some(&prompt::question),
                 stdout,
                 stderr,
                 width,
@@ -180,6 +186,7 @@ async fn run(
     let options = std::mem::take(call.options()).or(outer);
     let Streams {
         stdin,
+        ask,
         stdout,
         stderr,
         width,
@@ -187,7 +194,7 @@ async fn run(
     let mut output = Output::new(options.format(), width, stdout, &mut *stderr);
     let done = async {
         let session = Session::open(options, environment, &mut output).await?;
-        call.run(&session, stdin, &mut output).await
+        call.run(&session, stdin, ask, &mut output).await
     };
     match done.await {
         Ok(exit) => exit,
@@ -229,10 +236,11 @@ impl Call {
         self,
         session: &Session,
         stdin: &mut dyn Read,
+        ask: Asker<'_>,
         output: &mut Output<'_>,
     ) -> Result<Exit, Failure> {
         match self {
-            Call::Library(noun) => noun.verb.run(session, output).await?,
+            Call::Library(noun) => noun.verb.run(session, ask, output).await?,
             Call::UserType(noun) => noun.verb.run(session, output).await?,
             Call::User(noun) => noun.verb.run(session, stdin, output).await?,
             Call::Token(noun) => noun.verb.run(session, output).await?,

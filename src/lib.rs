@@ -43,7 +43,7 @@
 //! three keys: token, audit event, answer to a repeat (the secret sealed). `store/sled/writer.rs` batches it with what else
 //! waits, syncs the file, tells the index, and only then answers.
 //!
-//! **Verify.** The same two layers; then [`authority::secret`] parses 76 characters, the index finds 80 bytes, one HMAC is
+//! **Verify.** The same two layers; then [`authority::secret`] parses 76 characters, the index finds 96 bytes, one HMAC is
 //! compared in constant time, and [`authority::judge`] goes through the verdicts in their order. An unknown id takes the same
 //! path against a dummy key.
 //!

@@ -44,5 +44,5 @@ changes! {
     CreateUserRequest UpdateUserRequest DeleteUserRequest
     CreateTokenRequest UpdateTokenRequest ExtendTokenRequest RotateTokenRequest
     SuspendTokenRequest ResumeTokenRequest RevokeTokenRequest RevokeTokensRequest RevealTokenRequest
-    OpenSessionRequest SetPasswordRequest
+    ApplyPolicyRequest OpenSessionRequest SetPasswordRequest
 }

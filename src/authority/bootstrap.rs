@@ -228,6 +228,7 @@ fn system_library(library: Name, now: Moment) -> Result<Library, Error> {
         max_lifetime: lifetime("12mo")?,
         contact_apis: Vec::new(),
         allowed_cidrs: Vec::new(),
+        max_tokens_per_user: 0,
         secret_display: SecretDisplay::Once,
         has_usage: false,
         session_idle_timeout: None,

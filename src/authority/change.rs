@@ -164,6 +164,9 @@ impl Command for ExtendToken {
         plan.clamped = wanted > limit;
         plan.warnings.extend(warning);
         token.expire_time = wanted.min(limit);
+        if before.value.expire_time <= now {
+            authority.take_seat(&mut plan, &token, now).await?;
+        }
         plan.event.fields = changed_fields(&before.value, &token);
         plan.replace(&before, token)?;
         Ok(plan)

@@ -46,6 +46,8 @@ pub struct Library {
     pub contact_apis: Vec<Name>,
     /// Where its tokens may be used from, as well as the token's own; empty for anywhere.
     pub allowed_cidrs: Vec<Cidr>,
+    /// How many live API tokens a user may have at once; 0 for no limit.
+    pub max_tokens_per_user: u32,
     /// Whether secrets can be shown again.
     pub secret_display: SecretDisplay,
     /// Whether it has a text that says how to use its tokens; the text is kept apart.

@@ -50,6 +50,8 @@ pub enum Reason {
     OwnerDisabled,
     /// Larger or more than is taken.
     LimitExceeded,
+    /// The user has as many tokens as its library allows.
+    TooManyTokens,
     /// It can't be decided now.
     NotReady,
     /// The store does not answer; a change may or may not have been made.

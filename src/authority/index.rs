@@ -231,6 +231,37 @@ impl State {
         }
     }
 
+    /// How many tokens a user has, ended ones too.
+    #[must_use]
+    pub fn count_of_user(&self, user: u32) -> usize {
+        self.tokens.count_of_user(user)
+    }
+
+    /// At most so many tokens of a user, after one of them, in an order that only grows at its beginning: what is made in the
+    /// meantime is passed over, and what was there is not. `None` if that one is not there any more.
+    #[must_use]
+    pub fn some_of_user(
+        &self,
+        user: u32,
+        after: Option<TokenId>,
+        most: usize,
+    ) -> Option<Vec<View<'_>>> {
+        match after {
+            None => Some(
+                self.tokens
+                    .of_user(user)
+                    .take(most)
+                    .map(|t| self.view(t))
+                    .collect(),
+            ),
+            Some(id) => {
+                let last = self.tokens.get(id).filter(|last| last.user == user)?;
+                let rest = self.tokens.of_user_after(last).take(most);
+                Some(rest.map(|t| self.view(t)).collect())
+            }
+        }
+    }
+
     fn view<'a>(&'a self, token: &'a Packed) -> View<'a> {
         let library = self.directory.library(token.library);
         let user = self.directory.user(token.user);

@@ -9,12 +9,13 @@ use super::cidr::Cidr;
 use super::directory::{Assignment, Library, UserKind};
 use super::error::Error;
 use super::judge::UserFacts;
+use super::keys::RevealKey;
 use super::keyspace;
 use super::moment::{Moment, Until};
 use super::name::Name;
 use super::permission::PermissionSet;
 use super::policy::{
-    check_grant, demand_active_user, expiry, in_vain, leaves_room, longer_than_suggested,
+    check_grant, demand_active_user, expiry, in_vain, leaves_room, longer_than_suggested, nowhere,
     tokens_allowed,
 };
 use super::reveal;
@@ -71,6 +72,23 @@ impl Command for CreateToken {
         by.demand_held(self.permissions.reserved)?;
         let owner = self.owner(by)?;
         let reveal_key = authority.reveal_key(&self.library).await?;
+        let (mut plan, token) = self.draft(authority, by, owner, reveal_key.as_ref(), now)?;
+        authority.take_seat(&mut plan, &token, now).await?;
+        plan.create(token)?;
+        Ok(plan)
+    }
+}
+
+impl CreateToken {
+    /// The token as it is asked for, and a plan that has read what it was made from.
+    fn draft(
+        &self,
+        authority: &Authority,
+        by: &Authorised,
+        owner: Name,
+        reveal_key: Option<&RevealKey>,
+        now: Moment,
+    ) -> Result<(Plan<Token>, Token), Error> {
         let state = authority.index.read()?;
         let slot = state.directory().library_named(self.library.as_str());
         let (slot, library) = slot
@@ -108,6 +126,7 @@ impl Command for CreateToken {
         }
         plan.warnings
             .extend(longer_than_suggested(&library.value, now, expire_time));
+        plan.warnings.extend(nowhere(&grant, &library.value));
         plan.warnings.extend(in_vain(&grant, facts, slot));
         let secret = Secret::mint()?;
         let token = Token {
@@ -115,7 +134,7 @@ impl Command for CreateToken {
             kind: TokenKind::Api,
             library: self.library.clone(),
             library_uid: slot.uid,
-            user: owner.clone(),
+            user: owner,
             user_uid: user.uid,
             issued_by: by.on_behalf_of(),
             display_name: self.display_name.clone(),
@@ -135,26 +154,18 @@ impl Command for CreateToken {
             succession: None,
             grant,
             tag: authority.keys.tag(&secret),
-            sealed_secret: reveal::sealed(
-                reveal_key.as_ref(),
-                &library.value,
-                TokenKind::Api,
-                &secret,
-            )?,
+            sealed_secret: reveal::sealed(reveal_key, &library.value, TokenKind::Api, &secret)?,
         };
         plan.event = AuditEvent {
             token_id: token.id.to_string(),
-            user: owner.to_string(),
+            user: token.user.to_string(),
             ..plan.event
         };
         leaves_room(&token)?;
-        plan.create(token)?;
         plan.secret = Some(secret.to_secret_string());
-        Ok(plan)
+        Ok((plan, token))
     }
-}
 
-impl CreateToken {
     /// The user: the one named, or the caller's own. Who doesn't administer may name no other, and no other library.
     fn owner(&self, by: &Authorised) -> Result<Name, Error> {
         let own_library = self.library == by.library;

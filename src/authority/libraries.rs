@@ -38,6 +38,8 @@ pub struct CreateLibrary {
     pub contact_apis: Vec<Name>,
     /// Where its tokens may be used from.
     pub allowed_cidrs: Vec<Cidr>,
+    /// How many live API tokens a user may have at once; 0 for no limit.
+    pub max_tokens_per_user: u32,
     /// Whether secrets can be shown again.
     pub secret_display: SecretDisplay,
     /// How to use its tokens; empty for none.
@@ -69,6 +71,8 @@ pub struct UpdateLibrary {
     pub contact_apis: Option<Vec<Name>>,
     /// The new networks.
     pub allowed_cidrs: Option<Vec<Cidr>>,
+    /// The new limit of live API tokens for each user; 0 for none.
+    pub max_tokens_per_user: Option<u32>,
     /// Whether secrets can be shown again from now on. Those that were sealed are destroyed when they no longer can.
     pub secret_display: Option<SecretDisplay>,
     /// How to use its tokens; empty for none.
@@ -132,6 +136,7 @@ impl Command for CreateLibrary {
             max_lifetime: self.max_lifetime.clone(),
             contact_apis: self.contact_apis.clone(),
             allowed_cidrs: self.allowed_cidrs.clone(),
+            max_tokens_per_user: self.max_tokens_per_user,
             secret_display: self.secret_display,
             has_usage: !self.usage_instructions.is_empty(),
             session_idle_timeout: self.session_idle_timeout.clone(),
@@ -211,6 +216,7 @@ impl Command for UpdateLibrary {
                 .allowed_cidrs
                 .clone()
                 .unwrap_or_else(|| old.allowed_cidrs.clone()),
+            max_tokens_per_user: self.max_tokens_per_user.unwrap_or(old.max_tokens_per_user),
             secret_display: self.secret_display.unwrap_or(old.secret_display),
             has_usage: self
                 .usage_instructions
@@ -239,6 +245,17 @@ impl Command for UpdateLibrary {
         }
         plan.replace(&before, library)?;
         Ok(plan)
+    }
+}
+
+impl UpdateLibrary {
+    /// Whether it names a part of the policy that existing tokens may not be within.
+    #[must_use]
+    pub fn changes_policy(&self) -> bool {
+        self.max_lifetime.is_some()
+            || self.contact_apis.is_some()
+            || self.allowed_cidrs.is_some()
+            || self.max_tokens_per_user.is_some()
     }
 }
 
@@ -295,7 +312,7 @@ fn check_policy(library: &Library, now: Moment) -> Result<(), Error> {
     if library.default_passes_maximum(now) {
         return Err(Error::invalid(
             "default_lifetime",
-            "must not be longer than max_lifetime",
+            "must not be longer than max_lifetime; give both to change both",
         ));
     }
     Ok(())
@@ -321,6 +338,10 @@ fn changed_fields(before: &Library, after: &Library) -> Vec<String> {
         ("max_lifetime", before.max_lifetime != after.max_lifetime),
         ("contact_apis", before.contact_apis != after.contact_apis),
         ("allowed_cidrs", before.allowed_cidrs != after.allowed_cidrs),
+        (
+            "max_tokens_per_user",
+            before.max_tokens_per_user != after.max_tokens_per_user,
+        ),
         (
             "secret_display",
             before.secret_display != after.secret_display,

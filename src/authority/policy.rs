@@ -1,11 +1,13 @@
 //! What a library's policy, a user and the size of a record allow of a token.
 
+use super::cidr;
 use super::directory::{Library, UserKind};
 use super::error::{Error, Reason};
 use super::index::{LibrarySlot, View};
 use super::judge::UserFacts;
 use super::keyspace;
 use super::moment::{Lifetime, Moment, Until};
+use super::name::Name;
 use super::permission::{PermissionSet, ReservedSet};
 use super::token::{Grant, Token};
 use crate::store::MAX_VALUE_BYTES;
@@ -157,11 +159,7 @@ pub(super) fn check_grant(grant: &Grant, library: &Library, user: &UserFacts) ->
                 "must be named for a contact's token, among the library's contact_apis; set those first",
             ));
         }
-        if grant
-            .apis
-            .iter()
-            .any(|api| !library.contact_apis.contains(api))
-        {
+        if !within_contact_apis(&grant.apis, library) {
             return Err(Error::invalid(
                 "apis",
                 "must be among the library's contact_apis for a contact's token",
@@ -169,6 +167,26 @@ pub(super) fn check_grant(grant: &Grant, library: &Library, user: &UserFacts) ->
         }
     }
     Ok(())
+}
+
+/// Whether a contact's token is good for no other APIs than the library's policy has for contacts.
+pub(super) fn within_contact_apis(apis: &[Name], library: &Library) -> bool {
+    !apis.is_empty() && apis.iter().all(|api| library.contact_apis.contains(api))
+}
+
+/// Whether no address is in both the networks of a token and those of its library.
+pub(super) fn used_from_nowhere(grant: &Grant, library: &Library) -> bool {
+    let (own, required) = (&grant.allowed_cidrs, &library.allowed_cidrs);
+    let restricted = !own.is_empty() && !required.is_empty();
+    restricted && cidr::common_address(own, required).is_none()
+}
+
+/// A warning for such networks.
+pub(super) fn nowhere(grant: &Grant, library: &Library) -> Option<String> {
+    used_from_nowhere(grant, library).then(|| {
+        "no address is in both the token's allowed_cidrs and the library's: it can't be used from anywhere"
+            .to_owned()
+    })
 }
 
 /// A warning for permissions that are listed but that the user does not have: they give nothing.

@@ -35,6 +35,7 @@ impl Stored for Library {
             max_lifetime,
             contact_apis,
             allowed_cidrs,
+            max_tokens_per_user,
             secret_display,
             has_usage,
             session_idle_timeout,
@@ -58,6 +59,7 @@ impl Stored for Library {
                 .as_ref()
                 .map(|timeout| timeout.as_str().to_owned())
                 .unwrap_or_default(),
+            max_tokens_per_user: *max_tokens_per_user,
         }
         .encode_to_vec()
     }
@@ -76,6 +78,7 @@ impl Stored for Library {
             max_lifetime: Lifetime::parse(&r.max_lifetime).ok()?,
             contact_apis: names_from(&r.contact_apis)?,
             allowed_cidrs: cidrs_from(&r.allowed_cidrs)?,
+            max_tokens_per_user: r.max_tokens_per_user,
             secret_display: if r.revealable {
                 SecretDisplay::Revealable
             } else {

@@ -15,6 +15,7 @@ use super::index::{Index, Size};
 use super::keys::{Keys, RootKey};
 use super::keyspace;
 use super::moment::Moment;
+use super::seats::Seats;
 use super::secret::{self, NoRandomness};
 use super::verify::MAX_MISSES;
 use crate::proto::store::{ClockRecord, KeyRecord, RootCheckRecord};
@@ -92,6 +93,7 @@ impl Authority {
             root,
             hashers: Hashers::start().map_err(StartError::Threads)?,
             guesses: Guesses::default(),
+            seats: Seats::default(),
             misses: Semaphore::new(MAX_MISSES),
             sealing: Mutex::new(()),
             sequence: AtomicU32::new(0),

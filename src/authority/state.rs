@@ -86,6 +86,13 @@ impl TokenState {
     }
 }
 
+/// Whether a token can still be used, now or once it is resumed: it has not ended, and has an owner.
+pub(super) fn is_live(view: &View<'_>, now: Moment) -> bool {
+    let state = TokenState::of(view, now);
+    let ended = matches!(state, TokenState::Revoked | TokenState::OwnerDeleted);
+    !ended && now < view.token.expire_time
+}
+
 /// Why a token is revoked: for itself, by another that took its place, or together with others.
 fn revocation(token: &Token, view: &View<'_>, now: Moment) -> Option<Revocation> {
     let superseded = || {

@@ -16,6 +16,7 @@ use super::keyspace::{self, Stored, Versioned};
 use super::moment::{Moment, Now};
 use super::name::Name;
 use super::requests::{Recall, RequestKey, RequestKeys, request_keys};
+use super::seats::Seat;
 use super::secret::{self, NoRandomness, SecretString};
 use crate::proto::store::ClockRecord;
 use crate::store::{Change, Key, MAX_VALUE_BYTES, Precondition, Revision, StoreError};
@@ -86,6 +87,8 @@ pub struct Plan<T> {
     pub clamped: bool,
     /// Whether the event is written even if nothing changes.
     pub leaves_event: bool,
+    /// What counts what it makes, until it is known what became of the commit.
+    pub seats: Vec<Seat>,
 }
 
 /// What a command did.
@@ -165,6 +168,17 @@ impl Authority {
         Err(StoreError::Conflict.into())
     }
 
+    /// Plans a command as it would be carried out now, and carries nothing out. Answers with the record that it would show.
+    pub async fn rehearse<C: Command>(
+        &self,
+        caller: &Caller,
+        command: &C,
+        now: Moment,
+    ) -> Result<Option<C::Answer>, Error> {
+        let by = self.authorise(caller, now)?;
+        Ok(command.plan(self, &by, now).await?.answer)
+    }
+
     /// Commits a plan with its audit event and what a repeat is answered by; `None` if something that it read has changed.
     async fn commit_plan<C: Command>(
         &self,
@@ -203,7 +217,8 @@ impl Authority {
             changes.push(Change::Put(key.clone(), keyspace::frame(&record)));
         }
         changes.extend(self.mark_change(now));
-        match self.store.commit(preconditions, changes).await {
+        let seats = std::mem::take(&mut plan.seats);
+        match self.commit_seated(seats, preconditions, changes).await {
             Ok(revision) => {
                 self.marked(now);
                 Ok(Some(plan.done(unchanged_at.unwrap_or(revision))))
@@ -267,6 +282,7 @@ impl<T> Plan<T> {
             warnings: Vec::new(),
             clamped: false,
             leaves_event: false,
+            seats: Vec::new(),
         }
     }
 

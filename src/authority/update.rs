@@ -12,7 +12,8 @@ use super::moment::Moment;
 use super::name::Name;
 use super::permission::PermissionSet;
 use super::policy::{
-    check_grant, in_vain, latest_expiry, leaves_room, longer_than_suggested, tokens_allowed,
+    check_grant, in_vain, latest_expiry, leaves_room, longer_than_suggested, nowhere,
+    tokens_allowed,
 };
 use super::secret::TokenId;
 use super::token::{AccessRight, Token, TokenKind};
@@ -81,12 +82,21 @@ impl Command for UpdateToken {
         if token.grant != before.value.grant {
             token.grant = by.givable(token.grant)?;
             let warnings = authority.with_owner(&token, &mut plan, |library, user, slot| {
-                check_grant(&token.grant, library, user).map(|()| in_vain(&token.grant, user, slot))
+                check_grant(&token.grant, library, user)?;
+                let in_vain = in_vain(&token.grant, user, slot).into_iter();
+                Ok::<_, Error>(
+                    in_vain
+                        .chain(nowhere(&token.grant, library))
+                        .collect::<Vec<_>>(),
+                )
             })??;
             plan.warnings.extend(warnings);
         }
         if let Some(end) = self.expire_time {
             move_expiry(authority, by, &mut token, end, now, &mut plan)?;
+            if before.value.expire_time <= now {
+                authority.take_seat(&mut plan, &token, now).await?;
+            }
         }
         leaves_room(&token)?;
         plan.event.fields = changed_fields(&before.value, &token);

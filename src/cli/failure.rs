@@ -238,6 +238,9 @@ fn hint(status: &Status) -> Option<&'static str> {
             "`update --state active` switches a user or a library on again"
         }
         ErrorReason::LimitExceeded => "ask for less at once, or later",
+        ErrorReason::TooManyTokens => {
+            "`token list --user` shows them; `library update --max-tokens-per-user` raises the limit"
+        }
         ErrorReason::NotReady | ErrorReason::StoreUnavailable | ErrorReason::DeadlineExceeded => {
             "repeat the command in a while; --timeout lets it wait longer"
         }

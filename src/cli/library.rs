@@ -2,12 +2,16 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use self::policy::ApplyPolicy;
+use super::Asker;
 use super::call::{BasedOn, Limit, Repeat};
 use super::connect::Session;
 use super::failure::Failure;
 use super::output::Output;
 use super::words::{cleared, number};
 use crate::proto::v1;
+
+mod policy;
 
 /// What can be done with libraries.
 #[derive(Debug, Subcommand)]
@@ -20,10 +24,22 @@ pub enum Verb {
     List(List),
     /// Change a library; what is not given stays
     #[command(
-        after_help = "Example: switch all tokens of a library off, until it is active again\n  \
-        token-authority library update acme --state disabled"
+        after_help = "Of the policy, --allowed-cidr bites at once, for existing tokens too. Lifetimes, --contact-api and\n\
+        --max-tokens-per-user hold for new tokens alone, until `library apply-policy`.\n\n\
+        Examples: switch all tokens of a library off, until it is active again, and see what a policy would hit\n  \
+        token-authority library update acme --state disabled\n  \
+        token-authority library update acme --default-lifetime 90d --max-lifetime 90d --dry-run"
     )]
     Update(Update),
+    /// Bring existing tokens within a library's policy; a policy that is changed holds for new ones alone
+    ///
+    /// An expiry beyond the longest lifetime, from now, is held back; a contact's token keeps the APIs that contacts may have,
+    /// and is suspended if none is left. Nothing is ever lengthened, widened, resumed or revoked. Users with more tokens than
+    /// allowed are told of, and nothing of theirs is ended.
+    #[command(after_help = "Example: what would be changed, and then change it\n  \
+        token-authority library apply-policy acme --dry-run\n  \
+        token-authority library apply-policy acme --yes")]
+    ApplyPolicy(ApplyPolicy),
     /// Delete a disabled library; its tokens stay dead, even if its name is used again
     Delete(Delete),
 }
@@ -84,6 +100,9 @@ pub struct Update {
     /// Empty a field; may be repeated
     #[arg(long, value_enum, value_name = "FIELD")]
     clear: Vec<Field>,
+    /// Tell what the change would hit, and change nothing
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     based_on: BasedOn,
     #[command(flatten)]
@@ -119,6 +138,9 @@ struct Policy {
     /// Client addresses that its tokens may be used from, such as 10.0.0.0/8; may be repeated
     #[arg(long, value_name = "CIDR")]
     allowed_cidr: Vec<String>,
+    /// How many live API tokens a user may have at once; 0 for no limit
+    #[arg(long, value_name = "NUMBER")]
+    max_tokens_per_user: Option<u32>,
     /// Whether secrets can be shown again; switching back to once destroys those that were kept
     #[arg(long, value_enum)]
     secret_display: Option<v1::SecretDisplay>,
@@ -150,6 +172,7 @@ impl Verb {
     pub(super) async fn run(
         self,
         session: &Session,
+        ask: Asker<'_>,
         output: &mut Output<'_>,
     ) -> Result<(), Failure> {
         match self {
@@ -165,10 +188,13 @@ impl Verb {
             }
             Self::List(list) => list.run(session, output).await?,
             Self::Update(update) => {
+                let dry_run = update.dry_run;
                 let send = async |request| session.directory().update_library(request).await;
                 let response = session.change(update.request(), send).await?;
                 output.one(&response, response.library.as_ref())?;
+                tell_effects(&response, dry_run, output);
             }
+            Self::ApplyPolicy(apply) => apply.run(session, ask, output).await?,
             Self::Delete(delete) => {
                 let done = format!("library {} is deleted", delete.library);
                 let send = async |request| session.directory().delete_library(request).await;
@@ -197,6 +223,7 @@ impl Create {
             secret_display: number(self.policy.secret_display),
             usage_instructions: self.policy.usage_instructions.unwrap_or_default(),
             session_idle_timeout: self.policy.session_idle_timeout.unwrap_or_default(),
+            max_tokens_per_user: self.policy.max_tokens_per_user.unwrap_or_default(),
             request_id: self.repeat.request_id(),
         }
     }
@@ -256,6 +283,8 @@ impl Update {
             secret_display: self.policy.secret_display.map(Into::into),
             usage_instructions: self.policy.usage_instructions,
             session_idle_timeout: self.policy.session_idle_timeout,
+            max_tokens_per_user: self.policy.max_tokens_per_user,
+            dry_run: self.dry_run,
             clear: cleared(&self.clear),
             etag: self.based_on.etag(),
             request_id: self.repeat.request_id(),
@@ -272,5 +301,25 @@ impl Delete {
             etag: self.based_on.etag(),
             request_id: self.repeat.request_id(),
         }
+    }
+}
+
+/// What a change of the policy hits, or would.
+fn tell_effects(response: &v1::UpdateLibraryResponse, dry_run: bool, output: &mut Output<'_>) {
+    if let Some(effects) = &response.effects {
+        let sentences = policy::sentences(effects);
+        if dry_run && sentences.is_empty() {
+            let examined = effects.examined;
+            output.remark(
+                "hits",
+                &format!("nothing: all {examined} live tokens are within it"),
+            );
+        }
+        for sentence in sentences {
+            output.remark("hits", &sentence);
+        }
+    }
+    if dry_run {
+        output.remark("note", "nothing was changed: this is how it would be");
     }
 }

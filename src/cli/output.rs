@@ -68,7 +68,7 @@ answers! {
     CreateUserResponse GetUserResponse ListUsersResponse UpdateUserResponse DeleteUserResponse
     CreateTokenResponse GetTokenResponse ListTokensResponse UpdateTokenResponse ExtendTokenResponse RotateTokenResponse
     SuspendTokenResponse ResumeTokenResponse RevokeTokenResponse RevokeTokensResponse RevealTokenResponse
-    OpenSessionResponse SetPasswordResponse
+    ApplyPolicyResponse OpenSessionResponse SetPasswordResponse
     ListAuditEventsResponse ReviewTokensResponse VerifyResponse
 }
 
@@ -146,19 +146,28 @@ impl<'a> Output<'a> {
 
     /// Passes on what the server warns of. In JSON it stands in the answer.
     pub(super) fn warnings(&mut self, warnings: &[String]) {
-        if self.format == Format::Json {
-            return;
-        }
         for warning in warnings {
-            self.note("warning", warning);
+            self.remark("warning", warning);
         }
     }
 
     /// Tells how to use a token. In JSON it stands in the answer.
     pub(super) fn usage(&mut self, usage: &str) {
-        if self.format != Format::Json && !usage.is_empty() {
-            self.note("usage", usage);
+        if !usage.is_empty() {
+            self.remark("usage", usage);
         }
+    }
+
+    /// Tells what belongs to an answer. In JSON it stands in the answer.
+    pub(super) fn remark(&mut self, kind: &str, text: &str) {
+        if self.format != Format::Json {
+            self.note(kind, text);
+        }
+    }
+
+    /// Shows aside what a question is about.
+    pub(super) fn preview<S: Shown>(&mut self, items: &[S]) {
+        self.aside(&self.list(items));
     }
 
     /// Tells something aside.

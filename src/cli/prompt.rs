@@ -93,6 +93,14 @@ impl Wanted {
     }
 }
 
+/// Asks a question on the terminal that standard input is, and shows what is typed.
+pub(super) fn question(text: &str) -> io::Result<String> {
+    write!(io::stderr(), "{text}")?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    Ok(answer)
+}
+
 fn ask(prompts: &[&str]) -> io::Result<Zeroizing<String>> {
     let terminal = io::stdin();
     let _hushed = Hushed::new(&terminal)?;

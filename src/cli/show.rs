@@ -29,6 +29,7 @@ impl Shown for v1::Library {
             ("max-lifetime", self.max_lifetime.clone()),
             ("contact-api", self.contact_apis.join(", ")),
             ("allowed-cidr", self.allowed_cidrs.join(", ")),
+            ("max-tokens-per-user", limit(self.max_tokens_per_user)),
             (
                 "secret-display",
                 v1::SecretDisplay::word(self.secret_display),
@@ -164,6 +165,24 @@ impl Shown for v1::RevokeTokensResult {
     }
 }
 
+impl Shown for v1::PolicyChange {
+    const COLUMNS: &'static [&'static str] = &["token-id", "user", "outcome", "expired", "expires"];
+
+    fn fields(&self) -> Vec<(&'static str, String)> {
+        let outcome = match &self.error {
+            Some(error) => error.message.clone(),
+            None => self.fields.join(", "),
+        };
+        vec![
+            ("token-id", self.token_id.clone()),
+            ("user", self.user.clone()),
+            ("outcome", outcome),
+            ("expired", time(self.old_expire_time.as_ref())),
+            ("expires", time(self.new_expire_time.as_ref())),
+        ]
+    }
+}
+
 impl Shown for v1::AuditEvent {
     const COLUMNS: &'static [&'static str] =
         &["time", "actor", "action", "target", "fields", "comment"];
@@ -215,6 +234,14 @@ impl Shown for v1::VerifyResponse {
             ("superseded-until", time(self.superseded_until.as_ref())),
             ("revision", self.revision.clone()),
         ]
+    }
+}
+
+/// A limit; empty for none.
+fn limit(limit: u32) -> String {
+    match limit {
+        0 => String::new(),
+        limit => limit.to_string(),
     }
 }
 

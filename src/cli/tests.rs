@@ -20,6 +20,7 @@ use crate::proto::v1::token_verify_server::{TokenVerify, TokenVerifyServer};
 
 mod connection;
 mod output;
+mod policy;
 mod requests;
 mod review;
 mod token_requests;
@@ -51,6 +52,8 @@ struct Shell {
     server: String,
     environment: Vec<(&'static str, OsString)>,
     stdin: &'static str,
+    /// What somebody at a terminal answers; `None` where nobody sits there.
+    answer: Option<&'static str>,
     width: Option<u16>,
 }
 
@@ -150,6 +153,7 @@ scripted! { TokenAdmin {
     rotate_token RotateTokenRequest RotateTokenResponse
     revoke_tokens RevokeTokensRequest RevokeTokensResponse
     reveal_token RevealTokenRequest RevealTokenResponse
+    apply_policy ApplyPolicyRequest ApplyPolicyResponse
     update_token UpdateTokenRequest UpdateTokenResponse
     extend_token ExtendTokenRequest ExtendTokenResponse
     suspend_token SuspendTokenRequest SuspendTokenResponse
@@ -175,6 +179,7 @@ impl Shell {
             server,
             environment,
             stdin: "",
+            answer: None,
             width: None,
         }
     }
@@ -203,9 +208,15 @@ impl Shell {
                 .find(|(known, _)| *known == name)
                 .map(|(_, value)| value.clone()),
         };
+        let ask = self
+            .answer
+            .map(|answer| move |_: &str| Ok(answer.to_owned()));
         let (mut stdin, mut stderr) = (self.stdin.as_bytes(), Vec::new());
         let streams = Streams {
             stdin: &mut stdin,
+            ask: ask
+                .as_ref()
+                .map(|ask| ask as &dyn Fn(&str) -> io::Result<String>),
             stdout,
             stderr: &mut stderr,
             width: self.width,

@@ -299,6 +299,20 @@ impl TokenAdmin for Admin {
         }))
     }
 
+    async fn apply_policy(
+        &self,
+        request: Request<v1::ApplyPolicyRequest>,
+    ) -> Result<Response<v1::ApplyPolicyResponse>, Status> {
+        let (call, message, library) =
+            asked_to_change(request, |caller: &Caller, m: &v1::ApplyPolicyRequest| {
+                caller.reach(&m.library)
+            })?;
+        let asked = convert::apply_policy(message, library);
+        let now = now(&self.clock);
+        let applied = self.authority.apply_policy(&call, &asked, now).await?;
+        Ok(Response::new(convert::applied(applied)))
+    }
+
     async fn open_session(
         &self,
         request: Request<v1::OpenSessionRequest>,

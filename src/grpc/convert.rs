@@ -5,6 +5,7 @@ mod audit;
 mod filter;
 mod finding;
 mod library;
+mod policy;
 mod session;
 mod token;
 mod user;
@@ -16,6 +17,7 @@ pub(super) use self::audit::audit_event;
 pub(super) use self::filter::{event_filter, library_uid, token_filter};
 pub(super) use self::finding::finding;
 pub(super) use self::library::{create_library, delete_library, library, update_library};
+pub(super) use self::policy::{applied, apply_policy, effects};
 pub(super) use self::session::{open_session, set_password};
 pub(super) use self::token::{
     create_token, extend_token, resume_token, revoke_all, revoke_many, revoke_token, rotate_token,

@@ -8,6 +8,7 @@ use super::{asked, asked_to_change, convert, now};
 use crate::authority::directory::{Library, User, UserType};
 use crate::authority::error::{Error, Reason};
 use crate::authority::keyspace::Versioned;
+use crate::authority::libraries::UpdateLibrary;
 use crate::authority::name::Name;
 use crate::authority::transaction::{Call, Command};
 use crate::authority::{Authority, Caller};
@@ -66,6 +67,23 @@ impl DirectoryApi {
     async fn whole_library(&self, library: Versioned<Library>) -> Result<v1::Library, Error> {
         let usage = self.authority.instructions(library.value.uid).await?;
         Ok(self.library(library, usage))
+    }
+
+    /// As it would be after a change, with the etag and, unless they change too, the instructions that it has now.
+    async fn proposed_library(
+        &self,
+        call: &Call,
+        command: &UpdateLibrary,
+    ) -> Result<(Versioned<Library>, String), Error> {
+        let now = now(&self.clock).time;
+        let proposed = self.authority.rehearse(&call.caller, command, now).await?;
+        let mut library = self.authority.get_library(&command.library)?;
+        library.value = proposed.unwrap_or(library.value);
+        let usage = match &command.usage_instructions {
+            Some(text) => text.clone(),
+            None => self.authority.instructions(library.value.uid).await?,
+        };
+        Ok((library, usage))
     }
 
     fn user_type(&self, user_type: Versioned<UserType>, library: &Name) -> v1::UserType {
@@ -147,10 +165,33 @@ impl Directory for DirectoryApi {
                 }
                 caller.reach(&m.library)
             })?;
+        let dry_run = message.dry_run;
         let command = convert::update_library(message, library)?;
-        let library = self.perform(&call, &command).await?;
+        let shown = if dry_run {
+            self.proposed_library(&call, &command).await?
+        } else {
+            let library = self.perform(&call, &command).await?;
+            let usage = self.authority.instructions(library.value.uid).await?;
+            (library, usage)
+        };
+        let effects = if dry_run || command.changes_policy() {
+            let now = now(&self.clock).time;
+            self.authority
+                .policy_effects(&shown.0.value, now)
+                .await
+                .map(Some)
+        } else {
+            Ok(None)
+        };
+        // What was changed is changed, whether or not it can be told what that hits.
+        let effects = if dry_run {
+            effects?
+        } else {
+            effects.unwrap_or_default()
+        };
         Ok(Response::new(v1::UpdateLibraryResponse {
-            library: Some(self.whole_library(library).await?),
+            library: Some(self.library(shown.0, shown.1)),
+            effects: effects.map(convert::effects),
         }))
     }
 

@@ -163,6 +163,7 @@ fn code_and_reason(reason: Reason) -> (Code, ErrorReason) {
         Reason::InUse => (Code::FailedPrecondition, ErrorReason::InUse),
         Reason::OwnerDisabled => (Code::FailedPrecondition, ErrorReason::OwnerDisabled),
         Reason::LimitExceeded => (Code::ResourceExhausted, ErrorReason::LimitExceeded),
+        Reason::TooManyTokens => (Code::ResourceExhausted, ErrorReason::TooManyTokens),
         Reason::NotReady => (Code::Unavailable, ErrorReason::NotReady),
         Reason::StoreUnavailable => (Code::Unavailable, ErrorReason::StoreUnavailable),
         Reason::RecordDamaged => (Code::DataLoss, ErrorReason::RecordDamaged),

@@ -27,6 +27,7 @@ mod inputs;
 mod lifecycle;
 mod open;
 mod pages;
+mod policy;
 mod reasons;
 mod refusal;
 mod revealing;

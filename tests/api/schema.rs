@@ -6,7 +6,7 @@ use token_authority::proto::FILE_DESCRIPTOR_SET;
 
 /// A sound request for every method, as JSON. `$TOKEN` is a token's id, `$SECRET` its secret, `$NEW` a name that is not taken;
 /// the user `subject` has the password [`PASSWORD`].
-const SOUND: [(&str, &str); 32] = [
+const SOUND: [(&str, &str); 33] = [
     ("Directory/CreateLibrary", r#"{"library": "$NEW"}"#),
     ("Directory/GetLibrary", r#"{"library": "acme"}"#),
     ("Directory/ListLibraries", "{}"),
@@ -78,6 +78,7 @@ const SOUND: [(&str, &str); 32] = [
         "TokenAdmin/RevokeTokens",
         r#"{"all": {"library": "acme", "user": "subject", "createdBefore": "2020-01-01T00:00:00Z"}}"#,
     ),
+    ("TokenAdmin/ApplyPolicy", r#"{"library": "acme"}"#),
     (
         "TokenAdmin/OpenSession",
         r#"{"library": "acme", "user": "subject", "password": "correct horse battery staple", "deviceName": "sound"}"#,

@@ -58,6 +58,22 @@ impl Place {
             id: TokenId([u8::MAX; 16]),
         }
     }
+
+    /// As a page token holds it.
+    #[must_use]
+    pub fn to_cursor(self) -> Vec<u8> {
+        [&self.rank.to_be_bytes()[..], &self.id.0].concat()
+    }
+
+    /// The inverse.
+    #[must_use]
+    pub fn from_cursor(cursor: &[u8]) -> Option<Place> {
+        let (rank, id) = cursor.split_at_checked(8)?;
+        Some(Place {
+            rank: i64::from_be_bytes(rank.try_into().ok()?),
+            id: TokenId(id.try_into().ok()?),
+        })
+    }
 }
 
 // === impl Orders ===
@@ -71,6 +87,12 @@ impl Orders {
             Sort::Expires => &self.expires,
         };
         order.range((start, Bound::Unbounded)).copied()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.created.len()
     }
 
     /// The ids of all its tokens, newest first.

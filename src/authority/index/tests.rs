@@ -311,6 +311,84 @@ fn many_tokens_put_changed_and_deleted_at_random_are_as_in_a_plain_map() {
     assert!(state.tokens.grants_in_use().count() <= 40);
 }
 
+#[test]
+fn the_tokens_of_each_user_are_as_in_a_plain_map_while_they_come_go_and_change() {
+    let mut followed = Followed::new();
+    let mut model: BTreeMap<u16, (u8, Token)> = BTreeMap::new();
+    let mut random = 0x9e37_79b9_u32;
+    for round in 0..6000 {
+        random ^= random << 13;
+        random ^= random >> 17;
+        random ^= random << 5;
+        let id = u16::try_from(random % 400).unwrap();
+        // Of three users; what is put again may be another's, and a slot that was freed is used again.
+        let user = 2 + u8::try_from((random >> 16) % 3).unwrap();
+        let mut put = token(0, i64::from(id), 1, user);
+        put.id = wide(id);
+        if random % 5 < 2 && model.remove(&id).is_some() {
+            followed.delete(&put);
+        } else {
+            followed.put(&put);
+            model.insert(id, (user, put));
+        }
+        if round % 100 != 0 {
+            continue;
+        }
+        let state = followed.index.read().unwrap();
+        for user in [2, 3, 4] {
+            let theirs = model.values().filter(|(of, _)| *of == user);
+            let mut expected: Vec<TokenId> = theirs.map(|(_, token)| token.id).collect();
+            let Some(Lookup::Known(view)) = expected.first().map(|id| state.token(*id)) else {
+                continue;
+            };
+            let slot = view.token.user;
+            assert_eq!(state.count_of_user(slot), expected.len());
+            let (mut found, mut last) = (Vec::new(), None);
+            loop {
+                let slice = state.some_of_user(slot, last, 7).unwrap();
+                found.extend(slice.iter().map(|view| view.token.id));
+                last = slice.last().map(|view| view.token.id);
+                if slice.len() < 7 {
+                    break;
+                }
+            }
+            found.sort_unstable();
+            expected.sort_unstable();
+            assert_eq!(found, expected);
+        }
+    }
+}
+
+#[test]
+fn a_look_along_a_users_tokens_misses_none_that_change_and_notices_that_its_place_is_gone() {
+    let mut followed = Followed::new();
+    for id in 1..=4 {
+        followed.put(&token(id, 100, 1, 2));
+    }
+    let first_id = |view: &View<'_>| view.token.id.0[0];
+    let some = |followed: &Followed, after: Option<u8>| -> Option<Vec<u8>> {
+        let state = followed.index.read().unwrap();
+        let Lookup::Known(view) = state.token(TokenId([1; 16])) else {
+            panic!("token 1 is not known");
+        };
+        let after = after.map(|id| TokenId([id; 16]));
+        let found = state.some_of_user(view.token.user, after, 2)?;
+        Some(found.iter().map(first_id).collect())
+    };
+    assert_eq!(some(&followed, None), Some(vec![4, 3]));
+    // One behind and the one ahead are changed, and another is made.
+    for id in [4, 2] {
+        followed.put(&token(id, 200, 1, 2));
+    }
+    followed.put(&token(5, 100, 1, 2));
+    assert_eq!(some(&followed, Some(3)), Some(vec![2, 1]));
+    followed.delete(&token(3, 100, 1, 2));
+    assert_eq!(some(&followed, Some(3)), None);
+    followed.put(&token(3, 100, 1, 9));
+    assert_eq!(some(&followed, Some(3)), None, "it is another's now");
+    assert_eq!(some(&followed, None), Some(vec![5, 4]));
+}
+
 fn wide(id: u16) -> TokenId {
     let [high, low] = id.to_be_bytes();
     let mut bytes = [0; 16];

@@ -1,10 +1,14 @@
-//! The tokens of the index, packed: 88 bytes each, in a slab, found by id through sharded tables of slab slots.
+//! The tokens of the index, packed: 96 bytes each, in a slab, found by id through sharded tables of slab slots, and by user
+//! through chains.
+
+mod chains;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use hashbrown::HashTable;
 
+use self::chains::{Chains, Link};
 use super::order::{Place, Sort};
 use crate::authority::judge::TokenFacts;
 use crate::authority::keys::SHORT_TAG_BYTES;
@@ -18,6 +22,7 @@ pub(super) struct Tokens {
     slab: Slab,
     /// Sharded, so that no growth of a table rehashes more than a 256th of all tokens at once.
     shards: Vec<HashTable<u32>>,
+    chains: Chains,
     grants: Grants,
     /// Of the few that were rotated.
     successors: HashMap<TokenId, Successor>,
@@ -53,6 +58,7 @@ pub struct Packed {
     pub library: u32,
     /// The slot of its user.
     pub user: u32,
+    link: Link,
     grant: u32,
     key_version: u16,
     flags: u8,
@@ -88,6 +94,7 @@ impl Tokens {
         Tokens {
             slab: Slab::default(),
             shards: vec![HashTable::new(); SHARDS],
+            chains: Chains::default(),
             grants: Grants::default(),
             successors: HashMap::new(),
         }
@@ -157,6 +164,7 @@ impl Tokens {
             revision,
             library,
             user,
+            link: Link::NONE,
             grant: self.grants.take(&token.grant),
             key_version,
             flags: flags(token),
@@ -164,6 +172,7 @@ impl Tokens {
         let Tokens {
             slab,
             shards,
+            chains,
             grants,
             successors,
         } = self;
@@ -178,12 +187,14 @@ impl Tokens {
             None => successors.remove(&token.id),
         };
         let shard = &mut shards[shard(token.id)];
-        if let Some(slot) = shard.find(hash(token.id), |slot| slab.get(*slot).id == token.id) {
-            let before = std::mem::replace(slab.get_mut(*slot), packed);
+        if let Some(&slot) = shard.find(hash(token.id), |slot| slab.get(*slot).id == token.id) {
+            let before = *slab.get(slot);
+            chains.keep(slab, slot, packed);
             grants.give_back(before.grant);
             return Ok(Some(before));
         }
         let slot = slab.insert(packed);
+        chains.add(slab, slot);
         shard.insert_unique(hash(token.id), slot, |slot| hash(slab.get(*slot).id));
         Ok(None)
     }
@@ -193,16 +204,33 @@ impl Tokens {
         let Tokens {
             slab,
             shards,
+            chains,
             grants,
             successors,
         } = self;
         successors.remove(&id);
         let found = shards[shard(id)].find_entry(hash(id), |slot| slab.get(*slot).id == id);
         let (slot, _) = found.ok()?.remove();
+        chains.take(slab, slot);
         let packed = *slab.get(slot);
         slab.free.push(slot);
         grants.give_back(packed.grant);
         Some(packed)
+    }
+
+    /// How many tokens a user has, ended ones too.
+    pub(super) fn count_of_user(&self, user: u32) -> usize {
+        self.chains.len(user)
+    }
+
+    /// The tokens of a user, those put last first.
+    pub(super) fn of_user(&self, user: u32) -> impl Iterator<Item = &Packed> {
+        self.chains.all(&self.slab, user)
+    }
+
+    /// Those of the same user that come after this one.
+    pub(super) fn of_user_after(&self, token: &Packed) -> impl Iterator<Item = &Packed> {
+        Chains::after(&self.slab, token)
     }
 
     /// The grants in use, each with the number of tokens that have it.
@@ -223,7 +251,7 @@ impl Tokens {
             .iter()
             .map(|t| t.capacity() * 8 / 7 * (size_of::<u32>() + 1))
             .sum();
-        slab + tables
+        slab + tables + self.chains.bytes()
     }
 }
 
@@ -344,7 +372,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_packed_token_takes_88_bytes() {
-        assert_eq!(size_of::<Packed>(), 88);
+    fn a_packed_token_takes_96_bytes() {
+        assert_eq!(size_of::<Packed>(), 96);
     }
 }

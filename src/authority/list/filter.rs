@@ -219,6 +219,10 @@ impl<'a> Wanted<'a> {
         self.filter.sort
     }
 
+    pub(super) fn user(&self) -> Option<&Name> {
+        self.filter.user.as_ref()
+    }
+
     /// Where to begin in the filter's order after this place, and the last rank to look at.
     pub(super) fn stretch(&self, after: Option<Place>) -> (Option<Place>, i64) {
         let sort = self.sort();

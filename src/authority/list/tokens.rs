@@ -1,23 +1,19 @@
 //! The tokens of a library, filtered and sorted. What the index tells is filtered there; texts are read from the records.
 
-use std::sync::RwLockReadGuard;
-
 use super::MAX_EXAMINED;
 use super::filter::{TokenFilter, Wanted};
 use crate::authority::caller::Caller;
 use crate::authority::directory::{Uid, User};
-use crate::authority::error::{Error, Reason};
-use crate::authority::index::{Lookup, Place, State};
+use crate::authority::error::Error;
+use crate::authority::index::{Lookup, Place, View};
 use crate::authority::keyspace::{self, Versioned};
 use crate::authority::moment::Moment;
-use crate::authority::name::Name;
 use crate::authority::page::{Binding, Page, PageRequest, Room, bad_page_token};
 use crate::authority::secret::TokenId;
+use crate::authority::slices::SLICE;
 use crate::authority::token::Token;
 use crate::authority::{Authority, understand};
 
-/// Most tokens that are looked at under one lock of the index: the writer, and all that wait behind it, come in between.
-pub(super) const SLICE: usize = 1000;
 /// Most records that are fetched at once, for the same reason.
 const FETCHED: usize = 250;
 
@@ -69,9 +65,10 @@ impl Authority {
         let binding = Binding::new("tokens", &by, format!("{library}/{filter:?}"));
         let mut at = match self.open_page(&binding, page)? {
             None => None,
-            Some(cursor) => Some(place_of(&cursor).ok_or_else(bad_page_token)?),
+            Some(cursor) => Some(Place::from_cursor(&cursor).ok_or_else(bad_page_token)?),
         };
         let wanted = Wanted::new(filter, now);
+        let own = self.places_of_user(library, &wanted).await?;
         let (mut room, mut left) = (Room::of(page), MAX_EXAMINED);
         let mut items = Vec::new();
         let next = 'page: loop {
@@ -80,8 +77,8 @@ impl Authority {
             } else {
                 FETCHED.min(room.items())
             };
-            let user = filter.user.as_ref();
-            let slice = self.find_tokens(library, user, &wanted, at, (left.min(SLICE), fetched))?;
+            let among = (library, own.as_deref());
+            let slice = self.find_tokens(among, &wanted, at, (left.min(SLICE), fetched))?;
             left -= slice.examined;
             let records = self.fetch_places(&slice.found).await?;
             for (place, record) in slice.found.iter().zip(records) {
@@ -112,16 +109,41 @@ impl Authority {
             "listed tokens"
         );
         let next = next
-            .map(|place| self.seal_page(&binding, &cursor_of(place)))
+            .map(|place| self.seal_page(&binding, &place.to_cursor()))
             .unwrap_or_default();
         Ok(Page { items, next })
     }
 
-    /// Filters over the index, after a place: looks at so many tokens at most, and finds so many at most.
-    fn find_tokens(
+    /// The places of the filter's user alone, in order, where these are fewer to look at than the library's.
+    async fn places_of_user(
         &self,
         library: Uid,
-        user: Option<&Name>,
+        wanted: &Wanted<'_>,
+    ) -> Result<Option<Vec<Place>>, Error> {
+        let user = {
+            let state = self.complete_index()?;
+            let slot = state.directory().library_of(library);
+            slot.and_then(|slot| {
+                let user = slot.user_named(wanted.user()?.as_str())?;
+                let has = state.count_of_user(user);
+                (has <= MAX_EXAMINED && has < slot.tokens.count() / 2).then_some(user)
+            })
+        };
+        let Some(user) = user else {
+            return Ok(None);
+        };
+        let place = |view: &View<'_>| Some(view.token.place(wanted.sort()));
+        let mut places = self.look_at_user(user, usize::MAX, place).await?;
+        places.sort_unstable();
+        places.dedup();
+        Ok(Some(places))
+    }
+
+    /// Filters over the index, among the tokens of a library or these of it, after a place: looks at so many at most, and finds
+    /// so many at most.
+    fn find_tokens(
+        &self,
+        (library, among): (Uid, Option<&[Place]>),
         wanted: &Wanted<'_>,
         after: Option<Place>,
         (most_examined, most_found): (usize, usize),
@@ -131,12 +153,12 @@ impl Authority {
             examined: 0,
             rest: None,
         };
-        let state = self.whole_index()?;
+        let state = self.complete_index()?;
         // A deleted one that left no token is not known any more.
         let Some(slot) = state.directory().library_of(library) else {
             return Ok(slice);
         };
-        let user = match user {
+        let user = match wanted.user() {
             None => None,
             Some(name) => Some(
                 slot.user_named(name.as_str())
@@ -144,7 +166,13 @@ impl Authority {
             ),
         };
         let (begin, last) = wanted.stretch(after);
-        let places = slot.tokens.after(wanted.sort(), begin);
+        let places: Box<dyn Iterator<Item = Place>> = match among {
+            Some(places) => {
+                let ahead = places.partition_point(|place| Some(*place) <= begin);
+                Box::new(places.iter().skip(ahead).copied())
+            }
+            None => Box::new(slot.tokens.after(wanted.sort(), begin)),
+        };
         let mut places = places.take_while(|place| place.rank <= last).peekable();
         while let Some(place) = places.next() {
             slice.examined += 1;
@@ -161,18 +189,6 @@ impl Authority {
         Ok(slice)
     }
 
-    /// The index, once all tokens are in it.
-    pub(super) fn whole_index(&self) -> Result<RwLockReadGuard<'_, State>, Error> {
-        let state = self.index.read()?;
-        if !state.is_complete() {
-            return Err(Error::new(
-                Reason::NotReady,
-                "the tokens are still being loaded; try again",
-            ));
-        }
-        Ok(state)
-    }
-
     pub(super) async fn fetch_places(
         &self,
         places: &[Place],
@@ -183,16 +199,4 @@ impl Authority {
         let keys = places.iter().map(|place| keyspace::token(place.id));
         Ok(self.store.get(keys.collect()).await?)
     }
-}
-
-pub(super) fn cursor_of(place: Place) -> Vec<u8> {
-    [&place.rank.to_be_bytes()[..], &place.id.0].concat()
-}
-
-pub(super) fn place_of(cursor: &[u8]) -> Option<Place> {
-    let (rank, id) = cursor.split_at_checked(8)?;
-    Some(Place {
-        rank: i64::from_be_bytes(rank.try_into().ok()?),
-        id: TokenId(id.try_into().ok()?),
-    })
 }

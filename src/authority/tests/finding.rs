@@ -1,6 +1,7 @@
 //! Finding tokens: what a filter leaves is what a plain look at every token leaves, page by page.
 
 mod plain;
+mod users;
 
 use self::plain::{Dice, FIELDS, USERS, any_token, naively, narrow, state};
 use super::commands::{create_library, create_token, create_user, create_user_type};

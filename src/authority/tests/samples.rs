@@ -91,6 +91,7 @@ pub(in crate::authority) fn library(of: &str, uid: u8) -> Library {
         max_lifetime: lifetime("24mo"),
         contact_apis: Vec::new(),
         allowed_cidrs: Vec::new(),
+        max_tokens_per_user: 0,
         secret_display: SecretDisplay::Once,
         has_usage: false,
         session_idle_timeout: None,

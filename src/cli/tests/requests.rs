@@ -40,7 +40,8 @@ async fn library_create() {
     let request: v1::CreateLibraryRequest = asked(
         "library create acme --display-name Acme --tenant-id t-1 --tokens-enabled --default-lifetime 6mo \
          --suggested-lifetime 9mo --max-lifetime 24mo --contact-api orders --contact-api bills \
-         --allowed-cidr 10.0.0.0/8 --secret-display revealable --usage-instructions {user} --session-idle-timeout 30m --request-id r",
+         --allowed-cidr 10.0.0.0/8 --secret-display revealable --usage-instructions {user} --session-idle-timeout 30m \
+         --max-tokens-per-user 5 --request-id r",
     )
     .await;
     let expected = v1::CreateLibraryRequest {
@@ -56,6 +57,7 @@ async fn library_create() {
         secret_display: v1::SecretDisplay::Revealable.into(),
         usage_instructions: text("{user}"),
         session_idle_timeout: text("30m"),
+        max_tokens_per_user: 5,
         request_id: text("r"),
     };
     assert_eq!(request, expected);
@@ -89,13 +91,15 @@ async fn library_update_sends_what_was_given_and_nothing_else() {
 
     let request: v1::UpdateLibraryRequest = asked(
         "library update acme --state disabled --tokens-enabled false --max-lifetime 1y --clear tenant-id \
-         --clear allowed-cidrs --etag e --request-id r",
+         --max-tokens-per-user 0 --dry-run --clear allowed-cidrs --etag e --request-id r",
     )
     .await;
     let expected = v1::UpdateLibraryRequest {
         state: Some(v1::LibraryState::Disabled.into()),
         tokens_enabled: Some(false),
         max_lifetime: Some(text("1y")),
+        max_tokens_per_user: Some(0),
+        dry_run: true,
         clear: texts(&["tenant_id", "allowed_cidrs"]),
         etag: text("e"),
         ..nothing

@@ -7,7 +7,7 @@ use crate::authority::directory::{Library, SecretDisplay};
 use crate::authority::error::{Error, Faults};
 use crate::authority::idle::IdleTimeout;
 use crate::authority::libraries::{CreateLibrary, DeleteLibrary, UpdateLibrary};
-use crate::authority::moment::Lifetime;
+use crate::authority::moment::{Lifetime, Moment};
 use crate::authority::name::{self as names, MAX_USAGE_BYTES, Name};
 use crate::proto::v1;
 
@@ -32,25 +32,22 @@ pub(in crate::grpc) fn create_library(
         secret_display: display,
         usage_instructions: usage,
         session_idle_timeout: idle,
+        max_tokens_per_user,
         request_id: _,
     } = message;
     let mut faults = Faults::default();
     let library = required_name(&mut faults, "library", &library);
     let display_name = display_name(&mut faults, &shown);
     let tenant_id = short(&mut faults, "tenant_id", &tenant_id);
-    let default_lifetime = lifetime(
-        &mut faults,
-        "default_lifetime",
-        &default_lifetime,
-        USUAL_LIFETIME,
-    );
+    let max_lifetime = lifetime(&mut faults, "max_lifetime", &max_lifetime, LONGEST_LIFETIME);
+    let usual = usual_lifetime(max_lifetime.as_ref());
+    let default_lifetime = lifetime(&mut faults, "default_lifetime", &default_lifetime, usual);
     let suggested_lifetime = lifetime(
         &mut faults,
         "suggested_lifetime",
         &suggested_lifetime,
-        USUAL_LIFETIME,
+        usual,
     );
-    let max_lifetime = lifetime(&mut faults, "max_lifetime", &max_lifetime, LONGEST_LIFETIME);
     let contact_apis = apis(&mut faults, "contact_apis", &contact_apis);
     let allowed_cidrs = cidrs(&mut faults, &allowed_cidrs);
     let secret_display = secret_display(&mut faults, display).unwrap_or_default();
@@ -71,6 +68,7 @@ pub(in crate::grpc) fn create_library(
         max_lifetime: max_lifetime.ok_or_else(absent)?,
         contact_apis,
         allowed_cidrs,
+        max_tokens_per_user,
         secret_display,
         usage_instructions,
         session_idle_timeout: session_idle_timeout.flatten(),
@@ -106,6 +104,8 @@ pub(in crate::grpc) fn update_library(
         secret_display: display,
         usage_instructions: usage,
         session_idle_timeout: idle,
+        max_tokens_per_user,
+        dry_run: _,
     } = message;
     let mut faults = Faults::default();
     let clear = Clear(&clear);
@@ -153,6 +153,7 @@ pub(in crate::grpc) fn update_library(
         max_lifetime,
         contact_apis,
         allowed_cidrs,
+        max_tokens_per_user,
         secret_display,
         usage_instructions,
         session_idle_timeout,
@@ -191,6 +192,7 @@ pub(in crate::grpc) fn library(
         max_lifetime,
         contact_apis,
         allowed_cidrs,
+        max_tokens_per_user,
         secret_display,
         has_usage: _,
         session_idle_timeout,
@@ -224,6 +226,7 @@ pub(in crate::grpc) fn library(
         session_idle_timeout: session_idle_timeout
             .map(|timeout| timeout.as_str().to_owned())
             .unwrap_or_default(),
+        max_tokens_per_user,
     }
 }
 
@@ -233,6 +236,14 @@ fn secret_display(faults: &mut Faults, display: i32) -> Option<SecretDisplay> {
         v1::SecretDisplay::Once => Some(SecretDisplay::Once),
         v1::SecretDisplay::Revealable => Some(SecretDisplay::Revealable),
     }
+}
+
+/// What a library that is made without other lifetimes suggests: never more than it allows.
+fn usual_lifetime(longest: Option<&Lifetime>) -> &str {
+    let after = |lifetime: &Lifetime| Moment(0).checked_add(lifetime);
+    let usual = Lifetime::parse(USUAL_LIFETIME).ok();
+    let shorter = longest.filter(|longest| after(longest) <= usual.as_ref().and_then(after));
+    shorter.map_or(USUAL_LIFETIME, Lifetime::as_str)
 }
 
 fn lifetime(faults: &mut Faults, field: &str, text: &str, default: &str) -> Option<Lifetime> {

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use super::*;
 use crate::authority::error::Violation;
 
-const REASONS: [Reason; 26] = [
+const REASONS: [Reason; 27] = [
     Reason::CredentialMissing,
     Reason::CredentialRefused,
     Reason::LoginRefused,
@@ -24,6 +24,7 @@ const REASONS: [Reason; 26] = [
     Reason::InUse,
     Reason::OwnerDisabled,
     Reason::LimitExceeded,
+    Reason::TooManyTokens,
     Reason::NotReady,
     Reason::StoreUnavailable,
     Reason::RecordDamaged,
