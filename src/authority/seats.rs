@@ -36,9 +36,9 @@ impl Authority {
     /// # Errors
     /// [`Reason::TooManyTokens`] if the user has as many as its library allows; [`Reason::NotReady`] while there is a limit and
     /// the tokens are being loaded.
-    pub(super) async fn take_seat(
+    pub(super) async fn take_seat<T>(
         &self,
-        plan: &mut Plan<Token>,
+        plan: &mut Plan<T>,
         token: &Token,
         now: Moment,
     ) -> Result<(), Error> {

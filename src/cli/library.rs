@@ -24,8 +24,8 @@ pub enum Verb {
     List(List),
     /// Change a library; what is not given stays
     #[command(
-        after_help = "Of the policy, --allowed-cidr bites at once, for existing tokens too. Lifetimes, --contact-api and\n\
-        --max-tokens-per-user hold for new tokens alone, until `library apply-policy`.\n\n\
+        after_help = "Of the policy, --allowed-cidr bites at once, for existing tokens too. Lifetimes and --contact-api hold\n\
+        for new tokens alone, until `library apply-policy`; --max-tokens-per-user for new ones, always.\n\n\
         Examples: switch all tokens of a library off, until it is active again, and see what a policy would hit\n  \
         token-authority library update acme --state disabled\n  \
         token-authority library update acme --default-lifetime 90d --max-lifetime 90d --dry-run"

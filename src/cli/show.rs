@@ -166,7 +166,8 @@ impl Shown for v1::RevokeTokensResult {
 }
 
 impl Shown for v1::PolicyChange {
-    const COLUMNS: &'static [&'static str] = &["token-id", "user", "outcome", "expired", "expires"];
+    const COLUMNS: &'static [&'static str] =
+        &["token-id", "user", "outcome", "old-expiry", "new-expiry"];
 
     fn fields(&self) -> Vec<(&'static str, String)> {
         let outcome = match &self.error {
@@ -177,8 +178,8 @@ impl Shown for v1::PolicyChange {
             ("token-id", self.token_id.clone()),
             ("user", self.user.clone()),
             ("outcome", outcome),
-            ("expired", time(self.old_expire_time.as_ref())),
-            ("expires", time(self.new_expire_time.as_ref())),
+            ("old-expiry", time(self.old_expire_time.as_ref())),
+            ("new-expiry", time(self.new_expire_time.as_ref())),
         ]
     }
 }

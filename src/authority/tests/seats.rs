@@ -10,6 +10,7 @@ use super::lifecycle::{a_year, extend, resume, revoke, suspend, update_token};
 use super::rotation::rotate;
 use super::samples::lifetime;
 use super::stage::{DAY, Stage, open};
+use super::watermarks::all_of;
 use crate::authority::error::Reason;
 use crate::authority::issue::CreateToken;
 use crate::authority::libraries::UpdateLibrary;
@@ -66,6 +67,15 @@ async fn a_user_has_no_more_live_tokens_than_its_library_allows() {
         Reason::TooManyTokens
     );
     let stage = stage.reopened().await;
+    assert_eq!(
+        stage.refusal("adam", &create_token("jane")).await,
+        Reason::TooManyTokens
+    );
+    // What was ended together counts no longer either.
+    stage.done("adam", &all_of("jane")).await;
+    for _ in 0..2 {
+        stage.token().await;
+    }
     assert_eq!(
         stage.refusal("adam", &create_token("jane")).await,
         Reason::TooManyTokens

@@ -22,7 +22,7 @@ use crate::authority::token::{RevocationReason, Token};
 use crate::authority::watermark::{RevokeAll, Watermark};
 use crate::store::Store as _;
 
-fn all_of(user: &str) -> RevokeAll {
+pub(super) fn all_of(user: &str) -> RevokeAll {
     RevokeAll {
         user: Some(name(user)),
         ..everything()
