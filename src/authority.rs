@@ -9,6 +9,8 @@ pub mod change;
 pub mod cidr;
 pub mod directory;
 pub mod error;
+mod expiry;
+mod feed;
 pub mod grant;
 mod guess;
 mod hashers;
@@ -42,6 +44,7 @@ mod usage;
 pub mod user_types;
 pub mod users;
 mod verify;
+pub mod watch;
 pub mod watermark;
 
 use std::sync::Arc;
@@ -59,7 +62,8 @@ use self::hashers::Hashers;
 use self::index::Index;
 use self::keys::{Keys, RootKey};
 use self::keyspace::{Stored, Versioned};
-use crate::store::{Key, Record, Revision, Store, StoreError};
+use self::watch::Watchers;
+use crate::store::{Key, Record, Revision, Store, StoreError, StoreId};
 
 /// The authority: the store, the index that follows it, and the keys.
 pub struct Authority {
@@ -79,14 +83,15 @@ pub struct Authority {
     sequence: AtomicU32,
     /// The latest time that is known to be stored, Unix milliseconds.
     mark: AtomicI64,
+    /// Who watches for events.
+    watchers: Watchers,
 }
 
 impl Authority {
     /// A revision as others see it: opaque, and different for another store or after a restore.
     #[must_use]
     pub fn revision_text(&self, revision: Revision) -> String {
-        let id = self.store.id();
-        format!("{:016x}-{}-{}", id.uid, id.epoch, revision.0)
+        revision_text(self.store.id(), revision)
     }
 
     /// Waits until the store can go on no longer, and says why.
@@ -118,6 +123,23 @@ impl std::fmt::Debug for Authority {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Authority")
     }
+}
+
+/// The one form of a revision.
+fn revision_text(id: StoreId, revision: Revision) -> String {
+    format!("{:016x}-{}-{}", id.uid, id.epoch, revision.0)
+}
+
+/// The inverse of [`revision_text`].
+fn parse_revision(text: &str) -> Option<(StoreId, Revision)> {
+    let mut parts = text.split('-');
+    let (uid, epoch, number) = (parts.next()?, parts.next()?, parts.next()?);
+    let id = StoreId {
+        uid: u64::from_str_radix(uid, 16).ok()?,
+        epoch: epoch.parse().ok()?,
+    };
+    let revision = Revision(number.parse().ok()?);
+    (revision_text(id, revision) == text).then_some((id, revision))
 }
 
 /// A record in the form of the domain.

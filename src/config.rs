@@ -32,6 +32,8 @@ const CLIENT_VARIABLES: [&str; 4] = [
 ];
 /// Descriptors kept for everything but connections: the store, the listener, the runtimes, the log, and what they open.
 const RESERVED_DESCRIPTORS: usize = 128;
+/// Longest deadline of a call: by it is bounded how far behind the newest events one may still be committed.
+const MAX_REQUEST_DEADLINE: Duration = Duration::from_mins(2);
 /// Connections by default at most: more need memory that an operator should have thought about.
 const DEFAULT_CONNECTIONS: usize = 16_384;
 
@@ -217,6 +219,9 @@ impl Config {
             if duration.is_zero() {
                 faults.add(name, "must be longer than nothing");
             }
+        }
+        if self.request_deadline > MAX_REQUEST_DEADLINE {
+            faults.add("request_deadline", "must be at most 2m");
         }
         if self.max_concurrent_streams == 0 {
             faults.add("max_concurrent_streams", "must be at least 1");

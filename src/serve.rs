@@ -38,6 +38,8 @@ use tls::TlsError;
 const EXIT_CONFIG: u8 = 2;
 /// How often the mark of time is kept: what a crash can take back of it.
 const UPKEEP: Duration = Duration::from_secs(10);
+/// How often it is told which tokens expire: often against the five minutes that it lies behind.
+const DUE: Duration = Duration::from_secs(30);
 
 /// Why the server did not start, or did not go on.
 #[derive(Debug)]
@@ -129,12 +131,16 @@ pub async fn run(
         reason = authority.failed() => Some(ServeError::Engine(reason)),
         error = settle(&config, &open, shell.health()) => Some(error),
         () = keep_up(authority, clock) => None,
+        () = tell_due(authority, clock) => None,
     };
     if let Some(error) = failure {
-        shell.abandon().await;
+        shell.abandon(|| authority.end_watches()).await;
         return Err(error);
     }
-    shell.stop(config.drain_wait, config.drain_timeout).await;
+    let part = || authority.end_watches();
+    shell
+        .stop(config.drain_wait, config.drain_timeout, part)
+        .await;
     close(authority).await
 }
 
@@ -163,18 +169,38 @@ async fn settle(config: &Config, open: &Open, health: &Health) -> ServeError {
     }
 }
 
+fn now(clock: &Clock) -> Now {
+    Now {
+        time: Moment(clock.now()),
+        mark: clock.mark().map(Moment),
+    }
+}
+
 /// Keeps the mark of time, and removes what is out of date; never returns.
 async fn keep_up(authority: &Authority, clock: &Clock) {
     let mut interval = tokio::time::interval(UPKEEP);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
-        let now = Now {
-            time: Moment(clock.now()),
-            mark: clock.mark().map(Moment),
-        };
-        if let Err(error) = authority.sweep(now).await {
+        if let Err(error) = authority.sweep(now(clock)).await {
             tracing::warn!(error = %error, "upkeep did not succeed; it is tried again");
+        }
+    }
+}
+
+/// Tells which tokens expire; never returns.
+async fn tell_due(authority: &Authority, clock: &Clock) {
+    let mut interval = tokio::time::interval(DUE);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        let mut more = true;
+        while more {
+            let told = authority.tell_due(now(clock)).await;
+            more = told.unwrap_or_else(|error| {
+                tracing::warn!(error = %error, "it could not be told which tokens expire; it is tried again");
+                false
+            });
         }
     }
 }

@@ -47,6 +47,8 @@ pub enum Reason {
     InUse,
     /// The library or the user is disabled.
     OwnerDisabled,
+    /// This store has never had the revision.
+    RevisionUnknown,
     /// Larger or more than is taken.
     LimitExceeded,
     /// It can't be decided now.

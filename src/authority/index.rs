@@ -23,6 +23,7 @@ pub use watermarks::Watermarks;
 
 use super::directory::{Library, User, UserType};
 use super::error::{Error, Reason};
+use super::feed::Feed;
 use super::judge::{Records, TokenFacts};
 use super::keyspace::{self, Versioned};
 use super::moment::Moment;
@@ -32,7 +33,7 @@ use super::watermark::Watermark;
 use crate::store::{Committed, Event, Follower, Key, Load, Record, Revision};
 
 /// The index, shared between the writer and the readers.
-pub struct Index(RwLock<State>);
+pub struct Index(RwLock<State>, Feed);
 
 /// The state at one revision.
 pub struct State {
@@ -95,13 +96,14 @@ impl Index {
     /// An empty one.
     #[must_use]
     pub fn new() -> Index {
-        Index(RwLock::new(State {
+        let state = State {
             revision: Revision(0),
             tokens: Tokens::new(),
             directory: Directory::default(),
             loaded: Loaded::Through(Key::new()),
             damaged: HashSet::new(),
-        }))
+        };
+        Index(RwLock::new(state), Feed::default())
     }
 
     /// The state at the newest durable revision, for one judgement.
@@ -117,6 +119,12 @@ impl Index {
     /// Says at which revision the store was opened, before anything is loaded or committed.
     pub fn start_at(&self, revision: Revision) {
         self.change(|state| state.revision = revision);
+        self.1.start_at(revision);
+    }
+
+    /// The newest audit events, for those who watch.
+    pub(super) fn feed(&self) -> &Feed {
+        &self.1
     }
 
     /// Notes that a token's record can't be read.
@@ -151,6 +159,8 @@ impl Follower for std::sync::Arc<Index> {
                 state.revision = commit.revision;
             }
         });
+        // Who is told of an event finds in the index what it changed.
+        self.1.publish(commits);
     }
 
     fn loaded(&mut self, load: &Load, records: Vec<Record>) {

@@ -13,6 +13,7 @@
 //! | `p` library uid, user uid | password, hashed: it is in no list, and another user of the same name has it not |
 //! | `t` id | token |
 //! | `a` library uid, time and sequence inverted, random | audit event: a scan finds the newest first |
+//! | `d` | how far it was told which tokens expire |
 //! | `v` library uid | the key that seals its revealable secrets, wrapped; gone with what it sealed once they no longer are |
 //! | `x` library uid | how to use its tokens, a text for people |
 //! | `w` library or user uid, whose and how | watermark: revokes all tokens made before it |
@@ -49,6 +50,8 @@ pub const PASSWORDS: &[u8] = b"p";
 pub const TOKENS: &[u8] = b"t";
 /// What all audit events' keys begin with.
 pub const AUDIT: &[u8] = b"a";
+/// How far it was told which tokens expire.
+pub const DUE: &[u8] = b"d";
 /// What the keys of all keys that seal revealable secrets begin with.
 pub const REVEAL_KEYS: &[u8] = b"v";
 /// What the keys of all instructions begin with.
@@ -242,6 +245,18 @@ pub fn audit_before(library: Uid, time: Moment) -> Key {
     audit_event(library, time, 0, [u8::MAX; 4])
 }
 
+/// Which of a library's audit events a key is of: what stands behind [`audit`].
+#[must_use]
+pub fn audit_place(key: &[u8]) -> Option<[u8; 16]> {
+    key.get(17..)?.try_into().ok()
+}
+
+/// The key of the audit event at this place.
+#[must_use]
+pub fn audit_at(library: Uid, place: [u8; 16]) -> Key {
+    join(&[AUDIT, &library.0, &place])
+}
+
 /// The time in the key of an audit event.
 #[must_use]
 pub fn audit_time(key: &[u8]) -> Option<Moment> {
@@ -312,6 +327,8 @@ mod tests {
         assert!(key(2, 1) < key(2, 0));
         assert!(key(1, 9).starts_with(&audit(uid)));
         assert_eq!(audit_time(&key(5, 9)), Some(Moment(5)));
+        let place = audit_place(&key(5, 9)).unwrap();
+        assert_eq!(audit_at(uid, place), key(5, 9));
         assert!(key(5, 0) < audit_before(uid, Moment(5)));
         assert!(key(4, u32::MAX) > audit_before(uid, Moment(5)));
     }
@@ -330,6 +347,7 @@ mod tests {
             PASSWORDS,
             TOKENS,
             AUDIT,
+            DUE,
             REVEAL_KEYS,
             USAGE,
             WATERMARKS,

@@ -17,6 +17,7 @@ use super::keyspace;
 use super::moment::Moment;
 use super::secret::{self, NoRandomness};
 use super::verify::MAX_MISSES;
+use super::watch::Watchers;
 use crate::proto::store::{ClockRecord, KeyRecord, RootCheckRecord};
 use crate::store::{Change, Key, Load, Precondition, Record, Revision, Store, StoreError};
 
@@ -94,6 +95,7 @@ impl Authority {
             sealing: Mutex::new(()),
             sequence: AtomicU32::new(0),
             mark: AtomicI64::new(mark.0),
+            watchers: Watchers::default(),
         });
         Ok(Opened { authority, mark })
     }

@@ -123,6 +123,7 @@ fn rows() -> Vec<Row> {
             ..own(row("TokenAdmin/SetPassword", &[Who::Operator]))
         },
         row("TokenAdmin/ListAuditEvents", TOKENS),
+        row("TokenAdmin/WatchEvents", TOKENS),
         row("Directory/CreateLibrary", &[Who::Operator]),
         row("Directory/GetLibrary", READING),
         // Whoever may read is shown what is its own.
