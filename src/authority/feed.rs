@@ -19,6 +19,7 @@ const LOOKED_AT: usize = 512;
 pub(super) type Shared = Arc<Versioned<AuditEvent>>;
 
 /// See the module.
+#[derive(Default)]
 pub(super) struct Feed {
     recent: Mutex<Recent>,
     pulse: watch::Sender<Pulse>,
@@ -46,15 +47,6 @@ struct Recent {
 
 // === impl Feed ===
 
-impl Default for Feed {
-    fn default() -> Self {
-        Feed {
-            recent: Mutex::default(),
-            pulse: watch::Sender::default(),
-        }
-    }
-}
-
 impl Feed {
     /// The store was opened at this revision: what came before is in the log alone.
     pub(super) fn start_at(&self, revision: Revision) {
@@ -65,10 +57,6 @@ impl Feed {
 
     /// Takes the events of commits that the index holds already. While nobody watches, it notes only that there were some.
     pub(super) fn publish(&self, commits: &[Committed]) {
-        let logged = |event| match event {
-            &Event::Put(ref record) if record.key.starts_with(keyspace::AUDIT) => Some(record),
-            _ => None,
-        };
         let events = commits.iter().flat_map(|commit| &commit.events);
         let mut records = events.filter_map(logged).peekable();
         if records.peek().is_none() {
@@ -127,6 +115,14 @@ impl Feed {
     fn recent(&self) -> MutexGuard<'_, Recent> {
         // A panic of the writer ends the process; what is here is whole at every step.
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The record of an audit event that was committed.
+fn logged(event: &Event) -> Option<&Record> {
+    match event {
+        Event::Put(record) if record.key.starts_with(keyspace::AUDIT) => Some(record),
+        _ => None,
     }
 }
 

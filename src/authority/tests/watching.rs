@@ -125,10 +125,7 @@ async fn from_every_revision_all_that_came_after_it_is_told_though_the_log_is_or
     let mut whole = watch(&stage, "0").await;
     let all = told(&stage, &mut whole).await.unwrap();
     assert!(all.is_sorted_by_key(|(revision, _)| *revision));
-    assert_eq!(
-        all.iter().filter(|(_, a)| a != "token.create").count(),
-        600 + 9
-    );
+    assert_eq!(all.len(), stage.log("acme").await.len());
     let head = stage.store.head().await.unwrap().0;
     for after in (0..head).step_by(7).chain([head]) {
         let text = stage.authority.revision_text(Revision(after));
@@ -195,6 +192,7 @@ async fn a_watch_ends_when_the_authority_stops_and_another_goes_on_where_it_ende
     let mut watching = watch(&stage, "").await;
     stage.token().await;
     assert_eq!(told(&stage, &mut watching).await.unwrap().len(), 1);
+    let last = watching.told();
     stage.authority.end_watches();
     stage.token().await;
     let mut late = watch(&stage, "").await;
@@ -203,7 +201,6 @@ async fn a_watch_ends_when_the_authority_stops_and_another_goes_on_where_it_ende
         assert_eq!(over.reason, Reason::NotReady);
         assert!(over.retry_after.is_some());
     }
-    let last = watching.told();
     drop((watching, late));
     let stage = stage.reopened().await;
     let mut resumed = watch(&stage, &last).await;

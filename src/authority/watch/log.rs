@@ -143,3 +143,86 @@ impl Found {
 fn before(revision: Revision) -> Revision {
     Revision(revision.0.saturating_sub(1))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authority::directory::Uid;
+    use crate::authority::tests::samples::named;
+
+    const LIBRARY: Uid = Uid([1; 16]);
+
+    /// The log of these events, newest first: each by its revision and its time.
+    fn log_of(events: impl IntoIterator<Item = (u64, i64)>) -> Vec<Record> {
+        let record = |(revision, time)| Record {
+            key: keyspace::audit_event(LIBRARY, Moment(time), 0, [0; 4]),
+            value: Vec::new(),
+            create_revision: Revision(revision),
+            mod_revision: Revision(revision),
+        };
+        let mut log: Vec<Record> = events.into_iter().map(record).collect();
+        log.sort_by(|a, b| a.key.cmp(&b.key));
+        log
+    }
+
+    /// The times that a walk finds, how far they reach, and how much of the log it read, in slices of ten.
+    fn walked(log: &[Record], mut walk: Walk) -> (Vec<i64>, u64, usize) {
+        let (all, mut read) = (EventFilter::of(named("acme")), 0);
+        for slice in log.chunks(10) {
+            read += slice.len();
+            if walk.passes(slice, 10, &all).unwrap() {
+                break;
+            }
+        }
+        let mut found = walk.found();
+        let keys = found.take(usize::MAX);
+        let times = keys
+            .into_iter()
+            .map(|place| keyspace::audit_time(&keyspace::audit_at(LIBRARY, place)));
+        (times.map(|t| t.unwrap().0).collect(), found.told().0, read)
+    }
+
+    #[test]
+    fn a_walk_reads_no_further_back_than_what_may_be_new() {
+        let minute = SLACK_MS / 5;
+        let log = log_of((1..=1000).map(|n| (n, i64::try_from(n).unwrap() * minute)));
+        let (times, reached, read) = walked(&log, Walk::new(Revision(990), Revision(1000)));
+        assert_eq!(times, (991..=1000).map(|n| n * minute).collect::<Vec<_>>());
+        assert_eq!((reached, read), (1000, 20));
+        // One that was committed as late as can be.
+        let late = log_of([(1, 0), (2, 3 * minute), (3, 10 * minute), (4, 5 * minute)]);
+        let (times, _, _) = walked(&late, Walk::new(Revision(3), Revision(4)));
+        assert_eq!(times, [5 * minute]);
+        // What comes during a walk is another one's.
+        let (times, reached, _) = walked(&late, Walk::new(Revision(0), Revision(2)));
+        assert_eq!((times, reached), (vec![0, 3 * minute], 2));
+    }
+
+    #[test]
+    fn a_walk_that_finds_too_many_tells_the_oldest_and_no_commit_in_part() {
+        // Pairs of events, each pair of one commit.
+        let log = log_of((0..100).map(|n| (1 + n / 2, i64::try_from(n).unwrap())));
+        let mut told = Vec::new();
+        let mut reached = 0;
+        while reached < 50 {
+            let mut walk = Walk::new(Revision(reached), Revision(50));
+            walk.most = 7;
+            let (times, to, _) = walked(&log, walk);
+            assert!(times.len() <= 7 && to > reached);
+            told.extend(times);
+            reached = to;
+        }
+        assert_eq!(told, (0..100).collect::<Vec<i64>>());
+    }
+
+    #[test]
+    fn a_commit_that_was_told_in_part_is_told_again() {
+        let log = log_of([(5, 1), (6, 2), (6, 3), (7, 4)]);
+        let mut walk = Walk::new(Revision(0), Revision(9));
+        walk.passes(&log, 10, &EventFilter::of(named("acme")))
+            .unwrap();
+        let mut found = walk.found();
+        let told = [1, 1, 1, 1].map(|most| (found.take(most).len(), found.told().0));
+        assert_eq!(told, [(1, 5), (1, 5), (1, 6), (1, 9)]);
+    }
+}

@@ -5,7 +5,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::*;
 
-fn told(revision: &str, actions: &[&str]) -> Told {
+fn told(revision: &str, actions: &[&str]) -> v1::WatchEventsResponse {
     let event = |action: &&str| v1::AuditEvent {
         time: Some(prost_types::Timestamp {
             seconds: 1_800_000_000,
@@ -17,10 +17,10 @@ fn told(revision: &str, actions: &[&str]) -> Told {
         comment: "two\nlines".to_owned(),
         ..Default::default()
     };
-    Ok(v1::WatchEventsResponse {
+    v1::WatchEventsResponse {
         events: actions.iter().map(event).collect(),
         revision: revision.to_owned(),
-    })
+    }
 }
 
 fn denied() -> Status {
@@ -30,19 +30,19 @@ fn denied() -> Status {
 
 /// Broken off twice, once while it stops and once by the connection; then the right is gone.
 fn broken_off() -> Authority {
-    let first = vec![
-        told("r1", &[]),
-        told("r2", &["token.create", "token.revoke"]),
+    let first: Vec<Told> = vec![
+        Ok(told("r1", &[])),
+        Ok(told("r2", &["token.create", "token.revoke"])),
         Err(Status::unavailable("it stops")),
     ];
-    let last = vec![
-        told("r2", &[]),
-        told("r3", &["token.expired"]),
+    let last: Vec<Told> = vec![
+        Ok(told("r2", &[])),
+        Ok(told("r3", &["token.expired"])),
         Err(denied()),
     ];
     Authority::default()
         .then(first)
-        .then(vec![told("r2", &[])])
+        .then::<Vec<Told>>(vec![Ok(told("r2", &[]))])
         .then(last)
 }
 
