@@ -37,6 +37,7 @@ mod story;
 mod time;
 mod token;
 mod verifier;
+mod watching;
 mod wire;
 mod world;
 
