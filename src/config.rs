@@ -110,7 +110,7 @@ settings! {
     max_connections: usize = "0", "COUNT";
     /// Calls at once on one connection.
     max_concurrent_streams: u32 = "256", "COUNT";
-    /// The longest that a call may take.
+    /// The longest that a call may take: 2m at most.
     request_deadline: Duration = "10s", "DURATION";
     /// The longest that a connection may take to say that it speaks HTTP/2, TLS included.
     handshake_timeout: Duration = "5s", "DURATION";

@@ -162,6 +162,8 @@ async fn settle(config: &Config, open: &Open, health: &Health) -> ServeError {
     };
     match settled {
         Ok(()) => {
+            // Whoever is let in from now on is told of all that falls due from now on.
+            tell_some_due(&open.authority, &open.clock).await;
             health.admin_ready().await;
             std::future::pending().await
         }
@@ -194,15 +196,17 @@ async fn tell_due(authority: &Authority, clock: &Clock) {
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
-        let mut more = true;
-        while more {
-            let told = authority.tell_due(now(clock)).await;
-            more = told.unwrap_or_else(|error| {
-                tracing::warn!(error = %error, "it could not be told which tokens expire; it is tried again");
-                false
-            });
-        }
+        while tell_some_due(authority, clock).await {}
     }
+}
+
+/// Says whether there is more.
+async fn tell_some_due(authority: &Authority, clock: &Clock) -> bool {
+    let told = authority.tell_due(now(clock)).await;
+    told.unwrap_or_else(|error| {
+        tracing::warn!(error = %error, "it could not be told which tokens expire; it is tried again");
+        false
+    })
 }
 
 /// Carries out what was asked before. A store that fails even now is no success.

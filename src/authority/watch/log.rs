@@ -1,6 +1,7 @@
 //! Going over a library's log for the events since a revision. The log is ordered by time, newest first; revisions follow it
 //! but for [`SLACK_MS`], so that no more is read than what is new and what was logged in that time before it.
 
+use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 use crate::authority::audit::{AuditEvent, SLACK_MS};
@@ -14,8 +15,8 @@ use crate::store::{Key, Record, Revision, StoreError};
 /// Events that one walk remembers: 1.2 MiB. If there are more, the oldest are told, and another walk follows.
 const REMEMBERED: usize = 50_000;
 
-/// An event by its revision and its place in the log.
-type Place = (Revision, [u8; 16]);
+/// An event by its revision and its place in the log: of one commit's, the first comes last in the log.
+type Place = (Revision, Reverse<[u8; 16]>);
 
 /// A walk over a library's log.
 pub(super) struct Walk {
@@ -83,7 +84,7 @@ impl Walk {
             } else if revision <= self.head
                 && (!filter.chooses() || filter.wants(&understand::<AuditEvent>(record)?.value))
             {
-                self.remember((revision, place));
+                self.remember((revision, Reverse(place)));
             }
         }
         self.at = records.last().map(|record| record.key.clone());
@@ -125,7 +126,7 @@ impl Found {
     /// The oldest of what is left.
     pub(super) fn take(&mut self, most: usize) -> Vec<[u8; 16]> {
         let some = self.places.drain(..most.min(self.places.len()));
-        some.map(|(_, place)| place).collect()
+        some.map(|(_, Reverse(place))| place).collect()
     }
 
     /// With what was taken, everything up to here is told. Of a commit that was taken in part, the next time all.
