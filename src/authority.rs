@@ -11,6 +11,8 @@ pub mod conform;
 pub mod directory;
 pub mod effects;
 pub mod error;
+mod expiry;
+mod feed;
 pub mod grant;
 mod guess;
 mod hashers;
@@ -49,6 +51,7 @@ pub mod user_types;
 pub mod users;
 pub mod uses;
 mod verify;
+pub mod watch;
 pub mod watermark;
 
 use std::sync::Arc;
@@ -68,7 +71,8 @@ use self::keys::{Keys, RootKey};
 use self::keyspace::{Stored, Versioned};
 use self::seats::Seats;
 use self::uses::Uses;
-use crate::store::{Key, Record, Revision, Store, StoreError};
+use self::watch::Watchers;
+use crate::store::{Key, Record, Revision, Store, StoreError, StoreId};
 
 /// The authority: the store, the index that follows it, and the keys.
 pub struct Authority {
@@ -92,14 +96,15 @@ pub struct Authority {
     mark: AtomicI64,
     /// What tokens are used for.
     uses: Arc<Uses>,
+    /// Who watches for events.
+    watchers: Watchers,
 }
 
 impl Authority {
     /// A revision as others see it: opaque, and different for another store or after a restore.
     #[must_use]
     pub fn revision_text(&self, revision: Revision) -> String {
-        let id = self.store.id();
-        format!("{:016x}-{}-{}", id.uid, id.epoch, revision.0)
+        revision_text(self.store.id(), revision)
     }
 
     /// Waits until the store can go on no longer, and says why.
@@ -134,6 +139,23 @@ impl std::fmt::Debug for Authority {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Authority")
     }
+}
+
+/// The one form of a revision.
+fn revision_text(id: StoreId, revision: Revision) -> String {
+    format!("{:016x}-{}-{}", id.uid, id.epoch, revision.0)
+}
+
+/// The inverse of [`revision_text`].
+fn parse_revision(text: &str) -> Option<(StoreId, Revision)> {
+    let mut parts = text.split('-');
+    let (uid, epoch, number) = (parts.next()?, parts.next()?, parts.next()?);
+    let id = StoreId {
+        uid: u64::from_str_radix(uid, 16).ok()?,
+        epoch: epoch.parse().ok()?,
+    };
+    let revision = Revision(number.parse().ok()?);
+    (revision_text(id, revision) == text).then_some((id, revision))
 }
 
 /// A record in the form of the domain.

@@ -95,7 +95,7 @@ pub enum Call {
     /// Ask whether a token, read from standard input, is good for something right now
     #[command(after_help = [verify::EXAMPLES, EXIT_STATUS].join("\n\n"))]
     Verify(Question<verify::Verify>),
-    /// List what was changed in a library, by whom, newest first
+    /// List what was changed in a library, by whom, newest first; or follow it as it happens
     Audit(Question<audit::Audit>),
 }
 

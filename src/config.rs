@@ -32,6 +32,8 @@ const CLIENT_VARIABLES: [&str; 4] = [
 ];
 /// Descriptors kept for everything but connections: the store, the listener, the runtimes, the log, and what they open.
 const RESERVED_DESCRIPTORS: usize = 128;
+/// Longest deadline of a call: by it is bounded how far behind the newest events one may still be committed.
+const MAX_REQUEST_DEADLINE: Duration = Duration::from_mins(2);
 /// Connections by default at most: more need memory that an operator should have thought about.
 const DEFAULT_CONNECTIONS: usize = 16_384;
 
@@ -108,7 +110,7 @@ settings! {
     max_connections: usize = "0", "COUNT";
     /// Calls at once on one connection.
     max_concurrent_streams: u32 = "256", "COUNT";
-    /// The longest that a call may take.
+    /// The longest that a call may take: 2m at most.
     request_deadline: Duration = "10s", "DURATION";
     /// The longest that a connection may take to say that it speaks HTTP/2, TLS included.
     handshake_timeout: Duration = "5s", "DURATION";
@@ -217,6 +219,9 @@ impl Config {
             if duration.is_zero() {
                 faults.add(name, "must be longer than nothing");
             }
+        }
+        if self.request_deadline > MAX_REQUEST_DEADLINE {
+            faults.add("request_deadline", "must be at most 2m");
         }
         if self.max_concurrent_streams == 0 {
             faults.add("max_concurrent_streams", "must be at least 1");

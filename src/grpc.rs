@@ -12,6 +12,7 @@ pub mod reflection;
 pub mod routes;
 pub mod status;
 mod verify;
+mod watch;
 
 use ring::digest::{SHA256, digest};
 use tonic::{Request, Status};

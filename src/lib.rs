@@ -58,6 +58,10 @@
 //! **Log in.** [`authority::sessions`] counts the attempt, hashes the password on one of few threads that do nothing else, and
 //! only then plans a token as Create does. The commit names the password that was proved. Nothing of it is on Verify's way.
 //!
+//! **Watch.** Each commit leaves its audit event in [`authority`]'s feed, a ring in memory that waits for nobody. A watcher takes
+//! from it at its own pace, and goes over the log for what lies further back; its caller is judged again at every look.
+//! Upkeep tells which tokens expire as events of its own.
+//!
 //! **Start.** The port listens and health answers. The store opens; the root key is proved; keys and directory are loaded.
 //! From here Verify answers correctly. The tokens follow in slices between commits; one that is not there yet is fetched by
 //! the writer. What they were used for comes last. When all is there, lists answer too, and an operator's token is made if there is no live one.

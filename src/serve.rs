@@ -41,6 +41,8 @@ const EXIT_CONFIG: u8 = 2;
 const UPKEEP: Duration = Duration::from_secs(10);
 /// How often what tokens are used for is written, a little of it each time.
 const USES_UPKEEP: Duration = Duration::from_secs(1);
+/// How often it is told which tokens expire: often against the five minutes that it lies behind.
+const DUE: Duration = Duration::from_secs(30);
 
 /// Why the server did not start, or did not go on.
 #[derive(Debug)]
@@ -133,12 +135,16 @@ pub async fn run(
         error = settle(&config, &open, shell.health()) => Some(error),
         () = keep_up(authority, clock) => None,
         () = keep_uses(authority, clock) => None,
+        () = tell_due(authority, clock) => None,
     };
     if let Some(error) = failure {
-        shell.abandon().await;
+        shell.abandon(|| authority.end_watches()).await;
         return Err(error);
     }
-    shell.stop(config.drain_wait, config.drain_timeout).await;
+    let part = || authority.end_watches();
+    shell
+        .stop(config.drain_wait, config.drain_timeout, part)
+        .await;
     close(authority).await
 }
 
@@ -160,10 +166,19 @@ async fn settle(config: &Config, open: &Open, health: &Health) -> ServeError {
     };
     match settled {
         Ok(()) => {
+            // Whoever is let in from now on is told of all that falls due from now on.
+            tell_some_due(&open.authority, &open.clock).await;
             health.admin_ready().await;
             std::future::pending().await
         }
         Err(error) => ServeError::Start(error),
+    }
+}
+
+fn now(clock: &Clock) -> Now {
+    Now {
+        time: Moment(clock.now()),
+        mark: clock.mark().map(Moment),
     }
 }
 
@@ -193,17 +208,28 @@ async fn keep_uses(authority: &Authority, clock: &Clock) {
     }
 }
 
+/// Tells which tokens expire; never returns.
+async fn tell_due(authority: &Authority, clock: &Clock) {
+    let mut interval = every(DUE);
+    loop {
+        interval.tick().await;
+        while tell_some_due(authority, clock).await {}
+    }
+}
+
+/// Says whether there is more.
+async fn tell_some_due(authority: &Authority, clock: &Clock) -> bool {
+    let told = authority.tell_due(now(clock)).await;
+    told.unwrap_or_else(|error| {
+        tracing::warn!(error = %error, "it could not be told which tokens expire; it is tried again");
+        false
+    })
+}
+
 fn every(period: Duration) -> Interval {
     let mut interval = tokio::time::interval(period);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval
-}
-
-fn now(clock: &Clock) -> Now {
-    Now {
-        time: Moment(clock.now()),
-        mark: clock.mark().map(Moment),
-    }
 }
 
 /// Carries out what was asked before. A store that fails even now is no success.

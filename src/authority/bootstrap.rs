@@ -150,8 +150,8 @@ impl Authority {
         self.ensure(&mut plan, user_type).await?;
         self.ensure(&mut plan, user).await?;
         let event = AuditEvent {
-            key: self.audit_key(uid, now.time)?,
-            time: now.time,
+            key: self.audit_key(uid, self.logged(now))?,
+            time: self.logged(now),
             action: "token.bootstrap".to_owned(),
             actor: AUTHORITY.to_owned(),
             library: SYSTEM.to_owned(),

@@ -48,6 +48,8 @@ pub enum Reason {
     InUse,
     /// The library or the user is disabled.
     OwnerDisabled,
+    /// This store has never had the revision.
+    RevisionUnknown,
     /// Larger or more than is taken.
     LimitExceeded,
     /// The user has as many tokens as its library allows.

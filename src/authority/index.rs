@@ -26,6 +26,7 @@ pub use watermarks::Watermarks;
 
 use super::directory::{Library, User, UserType};
 use super::error::{Error, Reason};
+use super::feed::Feed;
 use super::judge::{Records, TokenFacts};
 use super::keyspace::{self, Versioned};
 use super::moment::Moment;
@@ -36,7 +37,7 @@ use super::watermark::Watermark;
 use crate::store::{Committed, Event, Follower, Key, Load, Record, Revision};
 
 /// The index, shared between the writer and the readers.
-pub struct Index(RwLock<State>);
+pub struct Index(RwLock<State>, Feed);
 
 /// The state at one revision.
 pub struct State {
@@ -103,7 +104,7 @@ impl Index {
     /// An empty one.
     #[must_use]
     pub fn new() -> Index {
-        Index(RwLock::new(State {
+        let state = State {
             revision: Revision(0),
             tokens: Tokens::new(),
             directory: Directory::default(),
@@ -111,7 +112,8 @@ impl Index {
             uses: Arc::new(Uses::new()),
             loaded_uses: LoadedUses::none(),
             damaged: HashSet::new(),
-        }))
+        };
+        Index(RwLock::new(state), Feed::default())
     }
 
     /// The state at the newest durable revision, for one judgement.
@@ -127,6 +129,12 @@ impl Index {
     /// Says at which revision the store was opened, before anything is loaded or committed.
     pub fn start_at(&self, revision: Revision) {
         self.change(|state| state.revision = revision);
+        self.1.start_at(revision);
+    }
+
+    /// The newest audit events, for those who watch.
+    pub(super) fn feed(&self) -> &Feed {
+        &self.1
     }
 
     /// Notes that a token's record can't be read.
@@ -161,6 +169,8 @@ impl Follower for Arc<Index> {
                 state.revision = commit.revision;
             }
         });
+        // Who is told of an event finds in the index what it changed.
+        self.1.publish(commits);
     }
 
     fn loaded(&mut self, load: &Load, records: Vec<Record>) {

@@ -14,6 +14,7 @@
 //! | `t` id | token |
 //! | `b` first two bytes of an id, part | what the tokens with such ids were used for, apart from the tokens: it is written often |
 //! | `a` library uid, time and sequence inverted, random | audit event: a scan finds the newest first |
+//! | `d` | how far it was told which tokens expire |
 //! | `v` library uid | the key that seals its revealable secrets, wrapped; gone with what it sealed once they no longer are |
 //! | `x` library uid | how to use its tokens, a text for people |
 //! | `w` library or user uid, whose and how | watermark: revokes all tokens made before it |
@@ -53,6 +54,8 @@ pub const TOKENS: &[u8] = b"t";
 pub const USES: &[u8] = b"b";
 /// What all audit events' keys begin with.
 pub const AUDIT: &[u8] = b"a";
+/// How far it was told which tokens expire.
+pub const DUE: &[u8] = b"d";
 /// What the keys of all keys that seal revealable secrets begin with.
 pub const REVEAL_KEYS: &[u8] = b"v";
 /// What the keys of all instructions begin with.
@@ -271,6 +274,18 @@ pub fn audit_before(library: Uid, time: Moment) -> Key {
     audit_event(library, time, 0, [u8::MAX; 4])
 }
 
+/// Which of a library's audit events a key is of: what stands behind [`audit`].
+#[must_use]
+pub fn audit_place(key: &[u8]) -> Option<[u8; 16]> {
+    key.get(17..)?.try_into().ok()
+}
+
+/// The key of the audit event at this place.
+#[must_use]
+pub fn audit_at(library: Uid, place: [u8; 16]) -> Key {
+    join(&[AUDIT, &library.0, &place])
+}
+
 /// The time in the key of an audit event.
 #[must_use]
 pub fn audit_time(key: &[u8]) -> Option<Moment> {
@@ -341,6 +356,8 @@ mod tests {
         assert!(key(2, 1) < key(2, 0));
         assert!(key(1, 9).starts_with(&audit(uid)));
         assert_eq!(audit_time(&key(5, 9)), Some(Moment(5)));
+        let place = audit_place(&key(5, 9)).unwrap();
+        assert_eq!(audit_at(uid, place), key(5, 9));
         assert!(key(5, 0) < audit_before(uid, Moment(5)));
         assert!(key(4, u32::MAX) > audit_before(uid, Moment(5)));
     }
@@ -360,6 +377,7 @@ mod tests {
             TOKENS,
             USES,
             AUDIT,
+            DUE,
             REVEAL_KEYS,
             USAGE,
             WATERMARKS,

@@ -31,7 +31,7 @@ pub enum LibraryRef {
 }
 
 impl Authority {
-    fn uid_of(&self, by: &Authorised, library: &LibraryRef) -> Result<Uid, Error> {
+    pub(super) fn uid_of(&self, by: &Authorised, library: &LibraryRef) -> Result<Uid, Error> {
         match library {
             LibraryRef::Named(name) => Ok(self.library(name)?.value.uid),
             LibraryRef::Uid(uid) => {

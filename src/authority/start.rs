@@ -18,6 +18,7 @@ use super::moment::Moment;
 use super::seats::Seats;
 use super::secret::{self, NoRandomness};
 use super::verify::MAX_MISSES;
+use super::watch::Watchers;
 use crate::proto::store::{ClockRecord, KeyRecord, RootCheckRecord};
 use crate::store::{Change, Key, Load, Precondition, Record, Revision, Store, StoreError};
 
@@ -98,6 +99,7 @@ impl Authority {
             sealing: Mutex::new(()),
             sequence: AtomicU32::new(0),
             mark: AtomicI64::new(mark.0),
+            watchers: Watchers::default(),
         });
         Ok(Opened { authority, mark })
     }

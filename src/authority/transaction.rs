@@ -194,11 +194,17 @@ impl Authority {
         preconditions.extend(unused);
         let mut changes = std::mem::take(&mut plan.changes);
         let unchanged_at = changes.is_empty().then_some(plan.unchanged_at);
+        if let Some((request, [_, key, _])) = request {
+            let record = self.request_record(key, request, &plan, now.time).await?;
+            changes.push(Change::Put(key.clone(), keyspace::frame(&record)));
+        }
         // A call that finds all as it should be leaves no event, but its repeat must be known.
         if unchanged_at.is_none() || plan.leaves_event {
+            // Its key is the last thing before the commit: see `SLACK_MS`.
+            let time = self.logged(now);
             let event = AuditEvent {
-                key: self.audit_key(plan.logged_in, now.time)?,
-                time: now.time,
+                key: self.audit_key(plan.logged_in, time)?,
+                time,
                 action: C::ACTION.to_owned(),
                 actor: by.actor(),
                 acting_for: by
@@ -211,10 +217,6 @@ impl Authority {
                 ..std::mem::take(&mut plan.event)
             };
             changes.push(Change::Put(event.key.clone(), keyspace::encode(&event)));
-        }
-        if let Some((request, [_, key, _])) = request {
-            let record = self.request_record(key, request, &plan, now.time).await?;
-            changes.push(Change::Put(key.clone(), keyspace::frame(&record)));
         }
         changes.extend(self.mark_change(now));
         let seats = std::mem::take(&mut plan.seats);

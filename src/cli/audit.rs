@@ -1,7 +1,10 @@
 //! `audit`: what was changed in a library, by whom.
 
+mod follow;
+
 use jiff::Timestamp;
 
+use self::follow::Follow;
 use super::call::Limit;
 use super::connect::Session;
 use super::failure::Failure;
@@ -36,6 +39,12 @@ pub struct Audit {
     /// Only what was done before this moment
     #[arg(long, value_name = "TIME")]
     until: Option<Timestamp>,
+    /// Go on: tell what is changed from now on, a line for each event, until Ctrl-C; reconnects by itself
+    #[arg(long, conflicts_with_all = ["since", "until", "limit"])]
+    follow: bool,
+    /// Tell first what was changed after this revision, as an earlier answer named it; 0 for all that is kept
+    #[arg(long, value_name = "REVISION", requires = "follow")]
+    after: Option<String>,
     #[command(flatten)]
     limit: Limit,
 }
@@ -48,6 +57,9 @@ impl Audit {
         session: &Session,
         output: &mut Output<'_>,
     ) -> Result<(), Failure> {
+        if self.follow {
+            return Follow::new(session, output, self.watch()).run().await;
+        }
         let fetch = async |page_size, page_token| {
             let send = async |request| session.token_admin().list_audit_events(request).await;
             let page = session
@@ -61,6 +73,19 @@ impl Audit {
             next_page_token,
         };
         Ok(output.many(&response, &response.events, &response.next_page_token)?)
+    }
+
+    fn watch(&self) -> v1::WatchEventsRequest {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        v1::WatchEventsRequest {
+            library: text(&self.library),
+            library_uid: text(&self.library_uid),
+            after_revision: text(&self.after),
+            token_id: text(&self.token_id),
+            user: text(&self.user),
+            actor: text(&self.actor),
+            action: text(&self.action),
+        }
     }
 
     fn request(&self, page_size: i32, page_token: String) -> v1::ListAuditEventsRequest {

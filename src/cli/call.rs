@@ -16,7 +16,7 @@ use crate::proto::Change;
 /// How often one call is sent at most: a restart is ridden out, a server that is down is not hammered.
 const ATTEMPTS: u32 = 5;
 /// Pause before the first repeat; it doubles each time, unless the server names its own.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Items asked for at once: the most that the API gives.
 const PAGE_SIZE: usize = 1000;
 
@@ -163,7 +163,7 @@ impl Session {
 }
 
 /// When the server wants to be asked again.
-fn named_pause(status: &Status) -> Option<Duration> {
+pub(super) fn named_pause(status: &Status) -> Option<Duration> {
     status.get_details_retry_info()?.retry_delay
 }
 

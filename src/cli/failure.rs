@@ -237,6 +237,9 @@ fn hint(status: &Status) -> Option<&'static str> {
         ErrorReason::OwnerDisabled => {
             "`update --state active` switches a user or a library on again"
         }
+        ErrorReason::RevisionUnknown => {
+            "leave --after away to begin with what happens from now on; `audit` alone lists what there is"
+        }
         ErrorReason::LimitExceeded => "ask for less at once, or later",
         ErrorReason::TooManyTokens => {
             "`token list --user` shows them; `library update --max-tokens-per-user` raises the limit"

@@ -1,5 +1,6 @@
 //! What is written, and where: answers to standard output as tables or JSON, all else to standard error.
 
+mod json;
 mod secret;
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -7,10 +8,10 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use clap::ValueEnum;
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
-use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 
+use self::json::{json, json_line};
 pub(super) use self::secret::WithSecret;
-use crate::proto::{FILE_DESCRIPTOR_SET, v1};
+use crate::proto::v1;
 
 /// Spaces between two columns.
 const COLUMN_GAP: u16 = 2;
@@ -69,7 +70,7 @@ answers! {
     CreateTokenResponse GetTokenResponse ListTokensResponse UpdateTokenResponse ExtendTokenResponse RotateTokenResponse
     SuspendTokenResponse ResumeTokenResponse RevokeTokenResponse RevokeTokensResponse RevealTokenResponse
     ApplyPolicyResponse OpenSessionResponse SetPasswordResponse
-    ListAuditEventsResponse ReviewTokensResponse VerifyResponse
+    ListAuditEventsResponse ReviewTokensResponse WatchEventsResponse VerifyResponse
 }
 
 // === impl Output ===
@@ -118,6 +119,23 @@ impl<'a> Output<'a> {
             self.note("note", "there are more; --limit says how many are listed");
         }
         Ok(())
+    }
+
+    /// Answers with more of a list that has no end, a line for each item; in JSON, for each response. Says whether anybody still
+    /// reads.
+    pub(super) fn more<S: Shown>(
+        &mut self,
+        response: &impl Answer,
+        items: &[S],
+    ) -> io::Result<bool> {
+        let text = match self.format {
+            Format::Json => json_line(response)?,
+            Format::Table => items.iter().map(line).collect(),
+        };
+        match write_whole(self.stdout, &text) {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+            written => written.map(|()| true),
+        }
     }
 
     /// Answers that something is done, of which nothing is left to show.
@@ -249,19 +267,15 @@ pub(super) fn plain(text: &str) -> String {
         .collect()
 }
 
-/// Canonical protobuf JSON. Empty fields are written too, so that scripts always find them.
-fn json<A: Answer>(answer: &A) -> io::Result<String> {
-    let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).map_err(io::Error::other)?;
-    let descriptor = pool
-        .get_message_by_name(A::NAME)
-        .ok_or_else(|| io::Error::other(A::NAME))?;
-    let mut message = DynamicMessage::new(descriptor);
-    message.transcode_from(answer).map_err(io::Error::other)?;
-    let mut text = Vec::new();
-    let options = SerializeOptions::new().skip_default_fields(false);
-    message.serialize_with_options(&mut serde_json::Serializer::pretty(&mut text), &options)?;
-    text.push(b'\n');
-    String::from_utf8(text).map_err(io::Error::other)
+/// A thing on one line: the columns of a list, without their widths, which nobody knows yet.
+fn line<S: Shown>(item: &S) -> String {
+    let fields = item.fields();
+    let told = S::COLUMNS.iter().filter_map(|column| {
+        let field = fields.iter().find(|(name, _)| name == column);
+        field.map(|(_, value)| plain(value))
+    });
+    let told: Vec<String> = told.filter(|value| !value.is_empty()).collect();
+    format!("{}\n", told.join(&" ".repeat(COLUMN_GAP.into())))
 }
 
 fn render(mut table: Table) -> String {
@@ -289,7 +303,10 @@ fn unless_gone(written: io::Result<()>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use prost_reflect::DescriptorPool;
+
     use super::*;
+    use crate::proto::FILE_DESCRIPTOR_SET;
 
     #[test]
     fn every_answer_is_known_by_its_name_in_the_api() {

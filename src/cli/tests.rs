@@ -19,6 +19,7 @@ use crate::proto::v1::token_admin_server::{TokenAdmin, TokenAdminServer};
 use crate::proto::v1::token_verify_server::{TokenVerify, TokenVerifyServer};
 
 mod connection;
+mod following;
 mod output;
 mod policy;
 mod requests;
@@ -117,14 +118,20 @@ impl Authority {
     }
 }
 
+/// A response of a watch, or its end.
+type Told = Result<v1::WatchEventsResponse, Status>;
+
 macro_rules! scripted {
-    ($service:ident { $($method:ident $request:ident $response:ident)* }) => {
+    ($service:ident { $($method:ident $request:ident $response:ident)* } $($streaming:item)*) => {
         #[tonic::async_trait]
-        impl $service for Authority {$(
+        impl $service for Authority {
+            $($streaming)*
+            $(
             async fn $method(&self, request: Request<v1::$request>) -> Result<Response<v1::$response>, Status> {
                 self.answer(request)
             }
-        )*}
+            )*
+        }
     };
 }
 
@@ -163,7 +170,17 @@ scripted! { TokenAdmin {
     set_password SetPasswordRequest SetPasswordResponse
     list_audit_events ListAuditEventsRequest ListAuditEventsResponse
     review_tokens ReviewTokensRequest ReviewTokensResponse
-} }
+}
+    type WatchEventsStream = tokio_stream::Iter<std::vec::IntoIter<Told>>;
+
+    async fn watch_events(
+        &self,
+        request: Request<v1::WatchEventsRequest>,
+    ) -> Result<Response<Self::WatchEventsStream>, Status> {
+        let told = self.answer::<_, Vec<Told>>(request)?.into_inner();
+        Ok(Response::new(tokio_stream::iter(told)))
+    }
+}
 
 scripted! { TokenVerify {
     verify VerifyRequest VerifyResponse

@@ -156,6 +156,17 @@ fn all_faults_are_told_at_once() {
 }
 
 #[test]
+fn a_deadline_is_at_most_two_minutes() {
+    let deadline = |text: &str| Config::load(&flags(&[&format!("--request-deadline={text}")]), []);
+    assert!(deadline("2m").is_ok());
+    let faults = deadline("121s").unwrap_err().to_string();
+    assert!(
+        faults.contains("request_deadline must be at most 2m"),
+        "{faults}"
+    );
+}
+
+#[test]
 fn a_level_that_is_misspelt_is_a_fault_and_does_not_silence_the_log() {
     for wrong in ["infoo", "token_authority", "info,debgu", ""] {
         let told = faults(&flags(&[&format!("--log-level={wrong}")]), &[]);

@@ -6,6 +6,7 @@ use tokio::task::JoinSet;
 use tonic::{Request, Response, Status};
 
 use super::status::as_item;
+use super::watch::Responses;
 use super::{asked, asked_to_change, asked_to_change_one, convert, now};
 use crate::authority::error::{Error, Reason};
 use crate::authority::keyspace::Versioned;
@@ -122,6 +123,21 @@ impl Admin {
 
 #[tonic::async_trait]
 impl TokenAdmin for Admin {
+    type WatchEventsStream = Responses;
+
+    async fn watch_events(
+        &self,
+        request: Request<v1::WatchEventsRequest>,
+    ) -> Result<Response<Responses>, Status> {
+        let (caller, message) = asked(request)?;
+        let library = listed(&caller, &message.library, &message.library_uid)?;
+        let filter = convert::watch_filter(&message, library)?;
+        let now = now(&self.clock).time;
+        let after = &message.after_revision;
+        let watch = self.authority.watch_events(&caller, &filter, after, now)?;
+        Ok(Response::new(Responses::of(watch, self.clock.clone())))
+    }
+
     async fn create_token(
         &self,
         request: Request<v1::CreateTokenRequest>,

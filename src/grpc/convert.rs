@@ -14,7 +14,7 @@ mod verify;
 use prost_types::Timestamp;
 
 pub(super) use self::audit::audit_event;
-pub(super) use self::filter::{event_filter, library_uid, token_filter};
+pub(super) use self::filter::{event_filter, library_uid, token_filter, watch_filter};
 pub(super) use self::finding::finding;
 pub(super) use self::library::{create_library, delete_library, library, update_library};
 pub(super) use self::policy::{applied, apply_policy, effects};

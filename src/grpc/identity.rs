@@ -106,6 +106,10 @@ pub const RULES: &[(&str, Rule)] = &[
         Rule::Demand(Reserved::TokensAdmin),
     ),
     (
+        "/tokenauthority.v1.TokenAdmin/WatchEvents",
+        Rule::Demand(Reserved::TokensAdmin),
+    ),
+    (
         "/tokenauthority.v1.Directory/CreateLibrary",
         Rule::Demand(Reserved::DirectoryAdmin),
     ),

@@ -162,6 +162,7 @@ fn code_and_reason(reason: Reason) -> (Code, ErrorReason) {
         Reason::NotRevealable => (Code::FailedPrecondition, ErrorReason::NotRevealable),
         Reason::InUse => (Code::FailedPrecondition, ErrorReason::InUse),
         Reason::OwnerDisabled => (Code::FailedPrecondition, ErrorReason::OwnerDisabled),
+        Reason::RevisionUnknown => (Code::FailedPrecondition, ErrorReason::RevisionUnknown),
         Reason::LimitExceeded => (Code::ResourceExhausted, ErrorReason::LimitExceeded),
         Reason::TooManyTokens => (Code::ResourceExhausted, ErrorReason::TooManyTokens),
         Reason::NotReady => (Code::Unavailable, ErrorReason::NotReady),

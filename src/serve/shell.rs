@@ -105,22 +105,24 @@ impl<S: Calls> Shell<S> {
     }
 
     /// Stops in order, so that no call under way fails: balancers get `wait` to notice, calls get `patience` to end.
-    pub(super) async fn stop(self, wait: Duration, patience: Duration) {
+    /// Calls that would not end by themselves are ended by `part`.
+    pub(super) async fn stop(self, wait: Duration, patience: Duration, part: impl FnOnce()) {
         tracing::info!("stopping");
         self.health.not_ready().await;
         tokio::time::sleep(wait).await;
-        self.end(patience).await;
+        self.end(patience, part).await;
     }
 
     /// Stops at once: nothing that is under way can succeed.
-    pub(super) async fn abandon(self) {
+    pub(super) async fn abandon(self, part: impl FnOnce()) {
         self.health.not_ready().await;
-        self.end(ABANDON).await;
+        self.end(ABANDON, part).await;
     }
 
-    async fn end(mut self, patience: Duration) {
+    async fn end(mut self, patience: Duration, part: impl FnOnce()) {
         self.acceptor.stop().await;
         self.workers.drain();
+        part();
         self.health.end_watches().await;
         if !self.workers.ended(patience).await {
             tracing::warn!("calls were still under way when the time to end them was over");

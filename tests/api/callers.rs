@@ -125,6 +125,7 @@ fn rows() -> Vec<Row> {
         },
         row("TokenAdmin/ListAuditEvents", TOKENS),
         row("TokenAdmin/ReviewTokens", TOKENS),
+        row("TokenAdmin/WatchEvents", TOKENS),
         row("Directory/CreateLibrary", &[Who::Operator]),
         row("Directory/GetLibrary", READING),
         // Whoever may read is shown what is its own.

@@ -58,7 +58,7 @@ impl Terminal {
 }
 
 /// The binary, with nothing of this process's environment that it would read.
-fn bare() -> Command {
+pub(crate) fn bare() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_token-authority"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TOKEN_AUTHORITY_")) {
         command.env_remove(name);

@@ -39,6 +39,7 @@ mod time;
 mod token;
 mod uses;
 mod verifier;
+mod watching;
 mod wire;
 mod world;
 

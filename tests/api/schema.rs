@@ -6,7 +6,7 @@ use token_authority::proto::FILE_DESCRIPTOR_SET;
 
 /// A sound request for every method, as JSON. `$TOKEN` is a token's id, `$SECRET` its secret, `$NEW` a name that is not taken;
 /// the user `subject` has the password [`PASSWORD`].
-const SOUND: [(&str, &str); 33] = [
+const SOUND: [(&str, &str); 34] = [
     ("Directory/CreateLibrary", r#"{"library": "$NEW"}"#),
     ("Directory/GetLibrary", r#"{"library": "acme"}"#),
     ("Directory/ListLibraries", "{}"),
@@ -89,6 +89,7 @@ const SOUND: [(&str, &str); 33] = [
     ),
     ("TokenAdmin/ListAuditEvents", r#"{"library": "acme"}"#),
     ("TokenAdmin/ReviewTokens", r#"{"library": "acme"}"#),
+    ("TokenAdmin/WatchEvents", r#"{"library": "acme"}"#),
     (
         "TokenVerify/Verify",
         r#"{"token": "$SECRET", "library": "acme", "permissions": ["orders:read"]}"#,

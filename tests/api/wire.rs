@@ -4,6 +4,7 @@ use std::str::FromStr as _;
 
 use bytes::{Buf as _, BufMut as _, Bytes};
 use http::uri::PathAndQuery;
+use token_authority::grpc::method::Method;
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::{Ascii, MetadataKey, MetadataMap, MetadataValue};
@@ -51,13 +52,21 @@ impl Wire {
         self
     }
 
-    /// Calls `path`, such as `/tokenauthority.v1.TokenVerify/Verify`, with this body.
+    /// Calls `path`, such as `/tokenauthority.v1.TokenVerify/Verify`, with this body. Of a stream it is the first message.
     pub(crate) async fn call(&self, path: &str, body: impl Into<Bytes>) -> Result<Answer, Status> {
         let mut client = Grpc::new(self.channel.clone());
         client.ready().await.expect("a connection");
         let mut request = Request::new(body.into());
         *request.metadata_mut() = self.metadata.clone();
         let path = PathAndQuery::from_str(path).expect("a path");
+        let streams = Method::at(path.as_str()).is_some_and(|method| method.streaming);
+        if streams {
+            // Such a call may have no end.
+            let answer = client.server_streaming(request, path, Raw).await?;
+            let (metadata, mut messages, _) = answer.into_parts();
+            let message = messages.message().await?.expect("a message");
+            return Ok(Answer { message, metadata });
+        }
         let answer = client.unary(request, path, Raw).await?;
         let (metadata, message, _) = answer.into_parts();
         Ok(Answer { message, metadata })

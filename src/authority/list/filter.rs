@@ -148,14 +148,14 @@ impl EventFilter {
     }
 
     /// Whether events within its time may still be left out.
-    pub(super) fn chooses(&self) -> bool {
+    pub(in crate::authority) fn chooses(&self) -> bool {
         self.token_id.is_some()
             || self.user.is_some()
             || self.actor.is_some()
             || self.action.is_some()
     }
 
-    pub(super) fn wants(&self, event: &AuditEvent) -> bool {
+    pub(in crate::authority) fn wants(&self, event: &AuditEvent) -> bool {
         let token = self.token_id.map(|id| id.to_string());
         let action = |wanted: &String| {
             event.action == *wanted || (wanted.ends_with('.') && event.action.starts_with(wanted))

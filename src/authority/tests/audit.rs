@@ -2,17 +2,23 @@
 
 use super::commands::{create_token, create_user, create_user_type, update_library, update_user};
 use super::lifecycle::{a_year, extend, resume, revoke, suspend, update_token};
-use super::samples::named;
+use super::rotation::rotate;
+use super::samples::{name, named};
+use super::sessions::{PASSWORD, logs_in, with_gate};
 use super::stage::Stage;
 use crate::authority::Caller;
+use crate::authority::directory::SecretDisplay;
 use crate::authority::error::Reason;
 use crate::authority::judge::Verdict;
 use crate::authority::libraries::UpdateLibrary;
 use crate::authority::list::EventFilter;
 use crate::authority::page::PageRequest;
 use crate::authority::permission::Reserved;
+use crate::authority::reveal::RevealToken;
+use crate::authority::token::RevocationReason;
 use crate::authority::update::UpdateToken;
 use crate::authority::users::UpdateUser;
+use crate::authority::watermark::RevokeAll;
 
 async fn caller(stage: &Stage, user: &str) -> Caller {
     stage
@@ -163,4 +169,54 @@ async fn etags_are_those_of_the_last_change_and_stale_ones_change_nothing() {
     };
     assert_eq!(stage.refusal("adam", &nonsense).await, Reason::EtagMismatch);
     assert_eq!(stage.verdict(&secret).await, Verdict::Valid);
+}
+
+#[tokio::test]
+async fn whatever_happens_to_a_token_is_one_event_that_names_it_and_its_user() {
+    let stage = with_gate().await;
+    let revealable = UpdateLibrary {
+        secret_display: Some(SecretDisplay::Revealable),
+        ..update_library("acme")
+    };
+    stage.done("adam", &revealable).await;
+    let (id, _) = stage.token().await;
+    let (other, _) = stage.token().await;
+    let mut known = stage.log("acme").await.len();
+    macro_rules! leaves {
+        ($action:literal, $user:literal, $id:expr) => {
+            let event = stage.newest_event("acme").await;
+            assert_eq!(stage.log("acme").await.len(), known + 1, $action);
+            known += 1;
+            let told = (event.action.as_str(), event.user.as_str(), event.token_id);
+            assert_eq!(told, ($action, $user, $id));
+        };
+    }
+    let created = stage.token().await.0;
+    leaves!("token.create", "jane", created.to_string());
+    stage.done("adam", &extend(id, a_year())).await;
+    leaves!("token.extend", "jane", id.to_string());
+    stage.done("adam", &suspend(id)).await;
+    leaves!("token.suspend", "jane", id.to_string());
+    stage.done("adam", &resume(id)).await;
+    leaves!("token.resume", "jane", id.to_string());
+    stage.done("adam", &RevealToken { id }).await;
+    leaves!("token.reveal", "jane", id.to_string());
+    stage.done("adam", &rotate(id)).await;
+    leaves!("token.rotate", "jane", id.to_string());
+    stage.done("adam", &revoke(other)).await;
+    leaves!("token.revoke", "jane", other.to_string());
+    let (session, _) = logs_in(&stage, "pat", PASSWORD).await.unwrap();
+    leaves!("session.open", "pat", session.id.to_string());
+    // However many they are: what it revokes is said by whose they are.
+    let all = RevokeAll {
+        library: name("acme"),
+        user: Some(name("pat")),
+        sessions_only: true,
+        created_before: None,
+        reason: RevocationReason::OwnerLeft,
+        comment: String::new(),
+    };
+    stage.done("adam", &all).await;
+    leaves!("token.revoke-all", "pat", String::new());
+    assert_eq!(stage.log("acme").await.len(), known);
 }

@@ -143,20 +143,44 @@ pub(in crate::grpc) fn event_filter(
         until,
     } = message;
     let mut faults = Faults::default();
-    let token_id = given(token_id).and_then(|id| faults.take("token_id", TokenId::parse(id)));
-    let user = faults.take("user", Name::parse_optional(user)).flatten();
-    let by = given(by).and_then(|text| faults.take("actor", actor(text)));
-    let action = given(done).and_then(|text| faults.take("action", action(text)));
+    let of_events = chosen_events(&mut faults, library, [token_id, user, by, done]);
     let time = window(&mut faults, [("since", *since), ("until", *until)]);
     faults.check()?;
-    Ok(EventFilter {
-        library,
+    Ok(EventFilter { time, ..of_events })
+}
+
+pub(in crate::grpc) fn watch_filter(
+    message: &v1::WatchEventsRequest,
+    library: LibraryRef,
+) -> Result<EventFilter, Error> {
+    let v1::WatchEventsRequest {
+        library: _,
+        library_uid: _,
+        after_revision: _,
         token_id,
         user,
         actor: by,
-        action,
-        time,
-    })
+        action: done,
+    } = message;
+    let mut faults = Faults::default();
+    let of_events = chosen_events(&mut faults, library, [token_id, user, by, done]);
+    faults.check()?;
+    Ok(of_events)
+}
+
+/// What lists and watches are narrowed by alike.
+fn chosen_events(
+    faults: &mut Faults,
+    library: LibraryRef,
+    [token_id, user, by, done]: [&String; 4],
+) -> EventFilter {
+    EventFilter {
+        token_id: given(token_id).and_then(|id| faults.take("token_id", TokenId::parse(id))),
+        user: faults.take("user", Name::parse_optional(user)).flatten(),
+        actor: given(by).and_then(|text| faults.take("actor", actor(text))),
+        action: given(done).and_then(|text| faults.take("action", action(text))),
+        ..EventFilter::of(library)
+    }
 }
 
 fn given(text: &str) -> Option<&str> {

@@ -36,7 +36,7 @@ async fn a_call_under_way_ends_well_when_the_server_stops_and_no_new_one_comes_i
     let call = tokio::spawn(async move { client.verify(token("wait")).await });
     double.entered().await;
 
-    let mut stop = Box::pin(shell.stop(Duration::ZERO, PATIENCE));
+    let mut stop = Box::pin(shell.stop(Duration::ZERO, PATIENCE, || ()));
     // The stop goes on until the port is closed, and then waits for the call.
     loop {
         tokio::select! {
@@ -61,7 +61,7 @@ async fn a_call_that_never_ends_does_not_keep_the_server_from_stopping() {
     double.entered().await;
     timeout(
         PATIENCE,
-        shell.stop(Duration::ZERO, Duration::from_millis(100)),
+        shell.stop(Duration::ZERO, Duration::from_millis(100), || ()),
     )
     .await
     .unwrap();
@@ -82,7 +82,7 @@ async fn idle_and_silent_connections_and_watches_do_not_hold_up_a_stop() {
         .into_inner();
     assert!(watch.message().await.unwrap().is_some());
     let started = tokio::time::Instant::now();
-    timeout(PATIENCE, shell.stop(Duration::ZERO, PATIENCE))
+    timeout(PATIENCE, shell.stop(Duration::ZERO, PATIENCE, || ()))
         .await
         .unwrap();
     assert!(started.elapsed() < PATIENCE / 4);
@@ -93,7 +93,7 @@ async fn idle_and_silent_connections_and_watches_do_not_hold_up_a_stop() {
 async fn readiness_is_taken_back_before_the_port_closes() {
     let (shell, address, _) = open(&config()).await;
     let mut health = HealthClient::new(channel(address).await);
-    let mut stop = Box::pin(shell.stop(PATIENCE, PATIENCE));
+    let mut stop = Box::pin(shell.stop(PATIENCE, PATIENCE, || ()));
     loop {
         tokio::select! {
             () = &mut stop => panic!("it did not wait"),
