@@ -12,6 +12,7 @@ pub mod error;
 pub mod grant;
 mod guess;
 mod hashers;
+pub mod import;
 pub mod index;
 pub mod issue;
 pub mod judge;
@@ -56,6 +57,7 @@ pub use verify::{Judgement, Scope, Seen};
 use self::error::Error;
 use self::guess::Guesses;
 use self::hashers::Hashers;
+use self::import::FirstUses;
 use self::index::Index;
 use self::keys::{Keys, RootKey};
 use self::keyspace::{Stored, Versioned};
@@ -67,10 +69,12 @@ pub struct Authority {
     index: Arc<Index>,
     keys: Keys,
     root: RootKey,
-    /// The threads that passwords are hashed on.
+    /// The threads that passwords and weak imported tokens are hashed on.
     hashers: Hashers,
-    /// How many wrong passwords were tried.
+    /// How many wrong passwords and weak imported tokens were tried.
     guesses: Guesses,
+    /// Held while a weak imported token is used for the first time.
+    first_uses: FirstUses,
     /// Places for look-ups of tokens that are not loaded yet.
     misses: Semaphore,
     /// Held while the day's sealing key is made.

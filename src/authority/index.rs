@@ -8,6 +8,7 @@
 //! nothing is final; one ahead of it says [`Lookup::NotLoaded`], and the store is asked for that one token.
 
 mod directory;
+mod imports;
 mod order;
 mod tokens;
 mod watermarks;
@@ -16,6 +17,7 @@ use std::collections::HashSet;
 use std::sync::{RwLock, RwLockReadGuard};
 
 pub use directory::{Directory, LibrarySlot, UserSlot};
+pub use imports::Imports;
 pub use order::{Orders, Place, Sort};
 pub use tokens::{Packed, Successor};
 use tokens::{TokenTooOdd, Tokens};
@@ -314,9 +316,7 @@ impl State {
             .tokens
             .put(token, (created, *revision), library, user)?;
         let now = self.tokens.get(token.id);
-        self.directory
-            .tokens_mut(library)
-            .replace(before.as_ref(), now);
+        self.directory.replace_token(library, before.as_ref(), now);
         self.damaged.remove(&token.id);
         Ok(())
     }
@@ -326,8 +326,7 @@ impl State {
             keyspace::TOKENS => {
                 let packed = self.tokens.remove(keyspace::token_id(key)?)?;
                 self.directory
-                    .tokens_mut(packed.library)
-                    .replace(Some(&packed), None);
+                    .replace_token(packed.library, Some(&packed), None);
             }
             keyspace::LIBRARIES => self.directory.delete_library(&keyspace::library_name(key)?),
             keyspace::USER_TYPES => {

@@ -68,6 +68,7 @@ answers! {
     CreateUserResponse GetUserResponse ListUsersResponse UpdateUserResponse DeleteUserResponse
     CreateTokenResponse GetTokenResponse ListTokensResponse UpdateTokenResponse ExtendTokenResponse RotateTokenResponse
     SuspendTokenResponse ResumeTokenResponse RevokeTokenResponse RevokeTokensResponse RevealTokenResponse
+    ImportTokensResponse
     OpenSessionResponse SetPasswordResponse
     ListAuditEventsResponse VerifyResponse
 }

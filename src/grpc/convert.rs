@@ -3,6 +3,7 @@
 
 mod audit;
 mod filter;
+mod import;
 mod library;
 mod session;
 mod token;
@@ -13,6 +14,7 @@ use prost_types::Timestamp;
 
 pub(super) use self::audit::audit_event;
 pub(super) use self::filter::{event_filter, library_uid, token_filter};
+pub(super) use self::import::{Terms, import_strength, import_terms, import_token};
 pub(super) use self::library::{create_library, delete_library, library, update_library};
 pub(super) use self::session::{open_session, set_password};
 pub(super) use self::token::{

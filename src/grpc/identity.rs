@@ -86,6 +86,10 @@ pub const RULES: &[(&str, Rule)] = &[
         Rule::Demand(Reserved::TokensSelf),
     ),
     (
+        "/tokenauthority.v1.TokenAdmin/ImportTokens",
+        Rule::Demand(Reserved::TokensAdmin),
+    ),
+    (
         "/tokenauthority.v1.TokenAdmin/OpenSession",
         Rule::Demand(Reserved::TokensVerify),
     ),

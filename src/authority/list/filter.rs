@@ -11,7 +11,7 @@ use crate::authority::permission::Permission;
 use crate::authority::policy;
 use crate::authority::secret::TokenId;
 use crate::authority::state::TokenState;
-use crate::authority::token::{Token, TokenKind};
+use crate::authority::token::{ImportStrength, Token, TokenKind};
 
 /// Which tokens are listed, and in which order: those of which all holds.
 #[derive(Debug, Clone)]
@@ -44,6 +44,8 @@ pub struct TokenFilter {
     pub restricted_by_ip: Option<bool>,
     /// Only those that last longer, from their creation on, than the library's policy allows now.
     pub longer_than_policy: bool,
+    /// Imported with this strength.
+    pub imported: Option<ImportStrength>,
     /// In this order.
     pub sort: Sort,
 }
@@ -105,6 +107,7 @@ impl TokenFilter {
             permission: None,
             restricted_by_ip: None,
             longer_than_policy: false,
+            imported: None,
             sort: Sort::default(),
         }
     }
@@ -252,6 +255,9 @@ impl<'a> Wanted<'a> {
             && holds(filter.kind.as_ref(), |kind| {
                 view.records.token.kind == *kind
             })
+            && filter
+                .imported
+                .is_none_or(|strength| token.imported() == Some(strength))
             && filter.states.contains(&TokenState::of(view, self.now))
             && (!filter.longer_than_policy || self.is_longer_than_policy(view))
             && holds(filter.permission.as_ref(), |permission| {

@@ -77,6 +77,9 @@ struct Only {
     /// Only those that client addresses are named for, or only those without
     #[arg(long, value_name = "BOOL", action = ArgAction::Set)]
     restricted: Option<bool>,
+    /// Only those that were imported with this strength: weak ones are to be rotated
+    #[arg(long, value_enum)]
+    imported: Option<v1::ImportStrength>,
     /// Only those that last longer, from their creation on, than the library allows now
     #[arg(long)]
     longer_than_policy: bool,
@@ -129,6 +132,7 @@ impl List {
             permission: text(&only.permission),
             restricted_by_ip: only.restricted,
             longer_than_policy: only.longer_than_policy,
+            imported: number(only.imported),
             sort: number(self.sort),
         }
     }

@@ -1,5 +1,6 @@
 //! Which tokens and which audit events a list is of.
 
+use super::import::listed_strength;
 use super::{known, moment};
 use crate::authority::audit::AUTHORITY;
 use crate::authority::directory::Uid;
@@ -53,6 +54,7 @@ pub(in crate::grpc) fn token_filter(
         longer_than_policy,
         sort,
         kind,
+        imported,
     } = message;
     let mut faults = Faults::default();
     let kind = match known::<v1::TokenKind>(&mut faults, "kind", *kind) {
@@ -92,9 +94,11 @@ pub(in crate::grpc) fn token_filter(
         None | Some(v1::TokenSort::Unspecified | v1::TokenSort::Created) => Sort::Created,
         Some(v1::TokenSort::Expires) => Sort::Expires,
     };
+    let imported = listed_strength(&mut faults, *imported);
     faults.check()?;
     Ok(TokenFilter {
         kind,
+        imported,
         library,
         states,
         user,

@@ -5,7 +5,7 @@ use crate::authority::state::TokenState;
 use crate::authority::token::{
     AccessRight, Grant, Revocation, RevocationReason, Suspension, Token, TokenKind,
 };
-use crate::grpc::convert::{texts, timestamp};
+use crate::grpc::convert::{import_strength, texts, timestamp};
 use crate::proto::v1;
 
 pub(in crate::grpc) fn token(
@@ -34,6 +34,8 @@ pub(in crate::grpc) fn token(
         grant,
         tag: _,
         sealed_secret: _,
+        imported,
+        etag: _,
     } = token;
     let Grant {
         pin,
@@ -81,6 +83,7 @@ pub(in crate::grpc) fn token(
         permissions: permissions.texts().map(str::to_owned).collect(),
         apis: texts(apis),
         allowed_cidrs: texts(allowed_cidrs),
+        imported: import_strength(imported.as_ref().map(|i| i.strength)).into(),
         etag,
     }
 }
