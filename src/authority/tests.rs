@@ -9,6 +9,7 @@ mod damage;
 mod directory;
 mod finding;
 mod finding_events;
+mod importing;
 mod keeping;
 mod lifecycle;
 mod lifetimes;

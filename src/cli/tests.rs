@@ -156,6 +156,7 @@ scripted! { TokenAdmin {
     revoke_token RevokeTokenRequest RevokeTokenResponse
     open_session OpenSessionRequest OpenSessionResponse
     set_password SetPasswordRequest SetPasswordResponse
+    import_tokens ImportTokensRequest ImportTokensResponse
     list_audit_events ListAuditEventsRequest ListAuditEventsResponse
 } }
 

@@ -197,11 +197,9 @@ impl Authority {
         for candidate in candidates {
             let view = match state.token(candidate.id) {
                 Lookup::Known(view) => view,
-                Lookup::Unknown => continue,
+                // What the store holds of it was loaded before.
+                Lookup::Unknown | Lookup::NotLoaded => continue,
                 Lookup::Damaged => return Err(damaged()),
-                Lookup::NotLoaded => {
-                    return Err(Error::new(Reason::Internal, "a look-up was not final"));
-                }
             };
             let token = view.token;
             let is_it = token.imported().is_some()
