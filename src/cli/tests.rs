@@ -19,6 +19,7 @@ use crate::proto::v1::token_admin_server::{TokenAdmin, TokenAdminServer};
 use crate::proto::v1::token_verify_server::{TokenVerify, TokenVerifyServer};
 
 mod connection;
+mod import;
 mod output;
 mod requests;
 mod token_requests;

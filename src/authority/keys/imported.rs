@@ -270,7 +270,7 @@ mod tests {
             &hex[1..],
             &hex.replace('f', "g"),
             &plain[1..],
-            &plain.replace('=', "*"),
+            &plain.replace('+', "*"),
             // Bits beyond the 256.
             &format!("{}1", &plain[..42]),
             &format!("{plain}=="),

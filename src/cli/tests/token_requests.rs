@@ -85,7 +85,7 @@ async fn token_list_sends_every_filter() {
          --created-after 2026-01-01T00:00:00Z --created-before 2026-02-01T00:00:00Z \
          --expires-after 2027-01-01T00:00:00Z --expires-before 2027-02-01T00:00:00Z \
          --issued-by acme/jane --name till --permission orders:read --restricted false \
-         --longer-than-policy --sort expires --limit 3",
+         --longer-than-policy --imported weak --sort expires --limit 3",
     )
     .await;
     let at = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
@@ -106,6 +106,7 @@ async fn token_list_sends_every_filter() {
         permission: text("orders:read"),
         restricted_by_ip: Some(false),
         longer_than_policy: true,
+        imported: v1::ImportStrength::Weak.into(),
         sort: v1::TokenSort::Expires.into(),
         ..v1::ListTokensRequest::default()
     };
