@@ -24,8 +24,9 @@ use crate::world::{ACME, DIRECTORY_ADMIN, World, asking, presenting, texts};
 
 /// What no sound server answers on demand: a fault of its own. The layer's tests provoke it with a handler that panics.
 const ELSEWHERE: [ErrorReason; 1] = [ErrorReason::Internal];
-/// Provoked in tests of their own, below and in `sessions`, each with a server of its own.
-const ALONE: [ErrorReason; 6] = [
+/// Provoked in tests of their own, below, in `sessions` and in `importing`, each with a server of its own.
+const ALONE: [ErrorReason; 7] = [
+    ErrorReason::AlreadyImported,
     ErrorReason::LoginRefused,
     ErrorReason::DeadlineExceeded,
     ErrorReason::NotReady,

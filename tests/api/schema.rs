@@ -6,7 +6,7 @@ use token_authority::proto::FILE_DESCRIPTOR_SET;
 
 /// A sound request for every method, as JSON. `$TOKEN` is a token's id, `$SECRET` its secret, `$NEW` a name that is not taken;
 /// the user `subject` has the password [`PASSWORD`].
-const SOUND: [(&str, &str); 31] = [
+const SOUND: [(&str, &str); 32] = [
     ("Directory/CreateLibrary", r#"{"library": "$NEW"}"#),
     ("Directory/GetLibrary", r#"{"library": "acme"}"#),
     ("Directory/ListLibraries", "{}"),
@@ -77,6 +77,10 @@ const SOUND: [(&str, &str); 31] = [
     (
         "TokenAdmin/RevokeTokens",
         r#"{"all": {"library": "acme", "user": "subject", "createdBefore": "2020-01-01T00:00:00Z"}}"#,
+    ),
+    (
+        "TokenAdmin/ImportTokens",
+        r#"{"library": "acme", "items": [{"user": "subject", "displayName": "sound", "plaintext": "$NEW/Zq3Xv8LmT1yRk6Wd0NpJ5bHs9CgAf2Ue"}]}"#,
     ),
     (
         "TokenAdmin/OpenSession",
