@@ -17,6 +17,7 @@ pub mod grant;
 mod guess;
 mod hashers;
 pub mod idle;
+pub mod import;
 pub mod index;
 pub mod issue;
 pub mod judge;
@@ -66,6 +67,7 @@ pub use verify::{Judgement, Scope, Seen};
 use self::error::Error;
 use self::guess::Guesses;
 use self::hashers::Hashers;
+use self::import::FirstUses;
 use self::index::Index;
 use self::keys::{Keys, RootKey};
 use self::keyspace::{Stored, Versioned};
@@ -80,12 +82,14 @@ pub struct Authority {
     index: Arc<Index>,
     keys: Keys,
     root: RootKey,
-    /// The threads that passwords are hashed on.
+    /// The threads that passwords and weak imported tokens are hashed on.
     hashers: Hashers,
-    /// How many wrong passwords were tried.
+    /// How many wrong passwords and weak imported tokens were tried.
     guesses: Guesses,
     /// The tokens that are about to be made, where users may have so many at most.
     seats: Seats,
+    /// Held while a weak imported token is used for the first time.
+    first_uses: FirstUses,
     /// Places for look-ups of tokens that are not loaded yet.
     misses: Semaphore,
     /// Held while the day's sealing key is made.

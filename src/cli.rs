@@ -243,7 +243,7 @@ impl Call {
             Call::Library(noun) => noun.verb.run(session, ask, output).await?,
             Call::UserType(noun) => noun.verb.run(session, output).await?,
             Call::User(noun) => noun.verb.run(session, stdin, output).await?,
-            Call::Token(noun) => noun.verb.run(session, output).await?,
+            Call::Token(noun) => noun.verb.run(session, stdin, output).await?,
             Call::Session(noun) => noun.verb.run(session, stdin, output).await?,
             Call::Verify(question) => return question.asked.run(session, stdin, output).await,
             Call::Audit(question) => question.asked.run(session, output).await?,

@@ -7,6 +7,7 @@ mod convert;
 mod directory;
 pub mod health;
 pub mod identity;
+mod import;
 pub mod method;
 pub mod reflection;
 pub mod routes;

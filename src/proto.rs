@@ -44,5 +44,5 @@ changes! {
     CreateUserRequest UpdateUserRequest DeleteUserRequest
     CreateTokenRequest UpdateTokenRequest ExtendTokenRequest RotateTokenRequest
     SuspendTokenRequest ResumeTokenRequest RevokeTokenRequest RevokeTokensRequest RevealTokenRequest
-    ApplyPolicyRequest OpenSessionRequest SetPasswordRequest
+    ApplyPolicyRequest ImportTokensRequest OpenSessionRequest SetPasswordRequest
 }

@@ -203,6 +203,8 @@ impl Authority {
             },
             tag: self.keys.tag(secret),
             sealed_secret: Vec::new(),
+            imported: None,
+            etag: None,
         })
     }
 

@@ -336,7 +336,7 @@ pub(super) async fn begin(
     now: Moment,
 ) -> Result<(Versioned<Token>, Plan<Token>), Error> {
     let before = authority.visible_token(by, id).await?;
-    check_etag(authority, etag, before.revision)?;
+    check_etag(authority, etag, before.etag())?;
     refuse_revoked(authority, &before.value, now)?;
     let plan = plan_for(&before);
     Ok((before, plan))

@@ -30,6 +30,8 @@ pub enum Reason {
     NotFound,
     /// The name is taken.
     NameTaken,
+    /// The token, or another with its locator, was imported before.
+    AlreadyImported,
     /// The request id was used with another payload.
     RequestIdReused,
     /// The etag is stale.

@@ -1,4 +1,5 @@
-//! How often passwords may be guessed at: per user and per client, counted before anything is hashed.
+//! How often passwords and weak imported tokens may be guessed at: per user or token, and per client, counted before anything
+//! is hashed.
 //!
 //! Each has an allowance that refills with time. An attempt takes one from both, and a right password gives it back. Users
 //! that there are not are counted as those that there are, so that nothing tells one from the other. The tables are
@@ -15,6 +16,8 @@ use super::directory::Uid;
 use super::error::{Error, Reason};
 use super::moment::Moment;
 use super::name::Name;
+use super::secret::TokenId;
+use super::verify::Scope;
 
 /// The counts.
 #[derive(Default)]
@@ -87,7 +90,7 @@ impl Guesses {
         if wait > 0 {
             let mut error = Error::new(
                 Reason::LimitExceeded,
-                "too many passwords were tried for this user or from this address; wait, then try again",
+                "too many guesses at this user or token, or from this address; wait, then try again",
             );
             error.retry_after = Some(Duration::from_millis(wait.unsigned_abs()));
             return Err(error);
@@ -127,15 +130,32 @@ impl Counted {
         Counted::named(b"change", library, user)
     }
 
+    /// The strings that are presented as an imported token.
+    pub(super) fn imported(id: TokenId) -> Counted {
+        Counted::hashed(&[b"import", &id.0])
+    }
+
+    /// A verifier that does not say for which client it asks: all of its library are one.
+    pub(super) fn verifier(scope: Scope) -> Counted {
+        let library = match scope {
+            Scope::All => [0; 16],
+            Scope::Library(uid) => uid.0,
+        };
+        Counted::hashed(&[b"verifier", &library])
+    }
+
     /// A client.
     pub(super) fn client(address: Address) -> Counted {
         Counted(address.client())
     }
 
     fn named(what: &[u8], library: Uid, user: &Name) -> Counted {
-        let name = [what, &library.0, user.as_str().as_bytes()].concat();
+        Counted::hashed(&[what, &library.0, user.as_str().as_bytes()])
+    }
+
+    fn hashed(parts: &[&[u8]]) -> Counted {
         let mut short = [0; 16];
-        short.copy_from_slice(&digest(&SHA256, &name).as_ref()[..16]);
+        short.copy_from_slice(&digest(&SHA256, &parts.concat()).as_ref()[..16]);
         Counted(short)
     }
 }

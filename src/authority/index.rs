@@ -9,6 +9,7 @@
 //! used for follows behind them in the same way; a session that is judged by it is not known before.
 
 mod directory;
+mod imports;
 mod order;
 mod tokens;
 mod uses;
@@ -18,6 +19,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 pub use directory::{Directory, LibrarySlot, UserSlot};
+pub use imports::Imports;
 pub use order::{Orders, Place, Sort};
 pub use tokens::{Packed, Successor};
 use tokens::{TokenTooOdd, Tokens};
@@ -374,9 +376,7 @@ impl State {
             .tokens
             .put(token, (created, *revision), library, user)?;
         let now = self.tokens.get(token.id);
-        self.directory
-            .tokens_mut(library)
-            .replace(before.as_ref(), now);
+        self.directory.replace_token(library, before.as_ref(), now);
         self.damaged.remove(&token.id);
         Ok(())
     }
@@ -386,8 +386,7 @@ impl State {
             keyspace::TOKENS => {
                 let packed = self.tokens.remove(keyspace::token_id(key)?)?;
                 self.directory
-                    .tokens_mut(packed.library)
-                    .replace(Some(&packed), None);
+                    .replace_token(packed.library, Some(&packed), None);
             }
             keyspace::LIBRARIES => self.directory.delete_library(&keyspace::library_name(key)?),
             keyspace::USER_TYPES => {

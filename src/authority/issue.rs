@@ -9,7 +9,7 @@ use super::cidr::Cidr;
 use super::directory::{Assignment, Library, UserKind};
 use super::error::Error;
 use super::judge::UserFacts;
-use super::keys::RevealKey;
+use super::keys::Tag;
 use super::keyspace;
 use super::moment::{Moment, Until};
 use super::name::Name;
@@ -20,8 +20,8 @@ use super::policy::{
 };
 use super::reveal;
 use super::rotate::demand_sight;
-use super::secret::Secret;
-use super::token::{AccessRight, Grant, Suspension, Token, TokenKind};
+use super::secret::{Secret, TokenId};
+use super::token::{AccessRight, Grant, Imported, Suspension, Token, TokenKind};
 use super::transaction::{Command, Plan};
 use crate::store::Precondition;
 
@@ -54,6 +54,18 @@ pub struct CreateToken {
     pub allowed_cidrs: Vec<Cidr>,
 }
 
+/// What proves a new token, and how that is kept.
+pub(super) struct Proof {
+    /// The token's id.
+    pub(super) id: TokenId,
+    /// What its string must prove.
+    pub(super) tag: Tag,
+    /// Its secret, sealed, if it is shown again; else empty.
+    pub(super) sealed_secret: Vec<u8>,
+    /// How it was imported, if it was.
+    pub(super) imported: Option<Imported>,
+}
+
 #[async_trait]
 impl Command for CreateToken {
     const ACTION: &'static str = "token.create";
@@ -72,21 +84,36 @@ impl Command for CreateToken {
         by.demand_held(self.permissions.reserved)?;
         let owner = self.owner(by)?;
         let reveal_key = authority.reveal_key(&self.library).await?;
-        let (mut plan, token) = self.draft(authority, by, owner, reveal_key.as_ref(), now)?;
+        let secret = Secret::mint()?;
+        let prove = |library: &Library| {
+            Ok(Proof {
+                id: secret.id,
+                tag: authority.keys.tag(&secret),
+                sealed_secret: reveal::sealed(
+                    reveal_key.as_ref(),
+                    library,
+                    TokenKind::Api,
+                    &secret,
+                )?,
+                imported: None,
+            })
+        };
+        let (mut plan, token) = self.draft(authority, by, owner, prove, now)?;
         authority.take_seat(&mut plan, &token, now).await?;
         plan.create(token)?;
+        plan.secret = Some(secret.to_secret_string());
         Ok(plan)
     }
 }
 
 impl CreateToken {
-    /// The token as it is asked for, and a plan that has read what it was made from.
-    fn draft(
+    /// The token as it is asked for, whatever proves it, and a plan that has read what it was made from.
+    pub(super) fn draft(
         &self,
         authority: &Authority,
         by: &Authorised,
         owner: Name,
-        reveal_key: Option<&RevealKey>,
+        prove: impl FnOnce(&Library) -> Result<Proof, Error>,
         now: Moment,
     ) -> Result<(Plan<Token>, Token), Error> {
         let state = authority.index.read()?;
@@ -128,9 +155,14 @@ impl CreateToken {
             .extend(longer_than_suggested(&library.value, now, expire_time));
         plan.warnings.extend(nowhere(&grant, &library.value));
         plan.warnings.extend(in_vain(&grant, facts, slot));
-        let secret = Secret::mint()?;
+        let Proof {
+            id,
+            tag,
+            sealed_secret,
+            imported,
+        } = prove(&library.value)?;
         let token = Token {
-            id: secret.id,
+            id,
             kind: TokenKind::Api,
             library: self.library.clone(),
             library_uid: slot.uid,
@@ -153,8 +185,10 @@ impl CreateToken {
             rotated_from: None,
             succession: None,
             grant,
-            tag: authority.keys.tag(&secret),
-            sealed_secret: reveal::sealed(reveal_key, &library.value, TokenKind::Api, &secret)?,
+            tag,
+            sealed_secret,
+            imported,
+            etag: None,
         };
         plan.event = AuditEvent {
             token_id: token.id.to_string(),
@@ -162,12 +196,11 @@ impl CreateToken {
             ..plan.event
         };
         leaves_room(&token)?;
-        plan.secret = Some(secret.to_secret_string());
         Ok((plan, token))
     }
 
     /// The user: the one named, or the caller's own. Who doesn't administer may name no other, and no other library.
-    fn owner(&self, by: &Authorised) -> Result<Name, Error> {
+    pub(super) fn owner(&self, by: &Authorised) -> Result<Name, Error> {
         let own_library = self.library == by.library;
         match &self.user {
             Some(user) if by.administers() || (own_library && *user == by.user) => Ok(user.clone()),

@@ -1,6 +1,7 @@
 //! Keys: the root key that wraps, the HMAC keys that tag secrets, the sealing keys that keep an answer for its repeat.
 
 mod aead;
+mod imported;
 
 use std::fmt;
 use std::sync::RwLock;
@@ -11,6 +12,8 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use self::aead::{aead_key, open, seal};
+use self::imported::ImportKeys;
+pub use self::imported::{Digest, Found};
 use super::directory::Uid;
 use super::keyspace::ROOT_CHECK;
 use super::password::Password;
@@ -40,6 +43,8 @@ pub struct RevealKey(LessSafeKey);
 /// The HMAC keys by version, and the sealing keys by day.
 pub struct Keys {
     hmac: Vec<(u32, hmac::Key)>,
+    /// What imported tokens need, of each of the HMAC keys.
+    imports: Vec<(u32, ImportKeys)>,
     sealing: RwLock<Vec<(u32, LessSafeKey)>>,
     /// Stands in for the key of a token that does not exist, so that a look-up in vain costs the same.
     dummy: hmac::Key,
@@ -144,11 +149,16 @@ impl Keys {
     /// Of these HMAC keys, oldest first; the newest makes new tags.
     pub fn new(hmac_keys: &[(u32, Zeroizing<[u8; KEY_BYTES]>)]) -> Result<Keys, NoRandomness> {
         let dummy = secret::random::<KEY_BYTES>()?;
+        let hmac: Vec<(u32, hmac::Key)> = hmac_keys
+            .iter()
+            .map(|(v, k)| (*v, hmac::Key::new(hmac::HMAC_SHA256, k.as_ref())))
+            .collect();
         Ok(Keys {
-            hmac: hmac_keys
+            imports: hmac
                 .iter()
-                .map(|(v, k)| (*v, hmac::Key::new(hmac::HMAC_SHA256, k.as_ref())))
+                .map(|(v, k)| (*v, ImportKeys::derive(k)))
                 .collect(),
+            hmac,
             sealing: RwLock::default(),
             dummy: hmac::Key::new(hmac::HMAC_SHA256, &dummy),
         })

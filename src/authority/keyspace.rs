@@ -79,6 +79,12 @@ pub trait Stored: Sized {
     fn to_record(&self) -> Vec<u8>;
     /// The inverse; `None` for bytes that can't be understood whole.
     fn from_record(key: &[u8], bytes: &[u8]) -> Option<Self>;
+    /// The revision that its etag shows; `None` for that of its last change.
+    fn etag(&self) -> Option<Revision> {
+        None
+    }
+    /// An administrative change is made to it: its etag is that change's.
+    fn administer(&mut self) {}
 }
 
 /// A record with its revisions.
@@ -88,6 +94,16 @@ pub struct Versioned<T> {
     pub value: T,
     /// The revision of its last change.
     pub revision: Revision,
+}
+
+// === impl Versioned ===
+
+impl<T: Stored> Versioned<T> {
+    /// The revision of its last administrative change, which its etag shows.
+    #[must_use]
+    pub fn etag(&self) -> Revision {
+        self.value.etag().unwrap_or(self.revision)
+    }
 }
 
 /// The value to store.

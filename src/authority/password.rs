@@ -50,6 +50,8 @@ const PASSES: u32 = 2;
 const LANES: u32 = 1;
 /// Most of each that a stored hash may demand.
 const MOST: [u32; 3] = [64 * 1024, 4, 4];
+/// Longest hash of another system, bytes: the longest salt and hash that the form allows take 154.
+const MAX_PHC_BYTES: usize = 256;
 const SALT_BYTES: usize = 16;
 const HASH_BYTES: usize = 32;
 
@@ -130,6 +132,35 @@ impl SlowHash {
         let affordable = cost.iter().zip(MOST).all(|(cost, most)| *cost <= most);
         let whole = hash.algorithm == ARGON2ID_IDENT && hash.salt.is_some() && hash.hash.is_some();
         (affordable && whole).then_some(SlowHash(hash))
+    }
+
+    /// One that another system made, of any kind of Argon2: every parameter given, and none beyond what may be demanded.
+    ///
+    /// # Errors
+    /// What it must be.
+    pub fn foreign(text: &str) -> Result<SlowHash, &'static str> {
+        const FORM: &str = "must be an Argon2 hash as a PHC string, such as $argon2id$v=19$m=19456,t=2,p=1$<salt>$<hash>";
+        const COST: &str = "must demand at most 64 MiB, 4 passes and 4 lanes: it is computed for whoever presents a string";
+        if text.len() > MAX_PHC_BYTES {
+            return Err(FORM);
+        }
+        let hash = PasswordHash::new(text).map_err(|_| FORM)?;
+        let known = Algorithm::try_from(hash.algorithm.as_str()).is_ok()
+            && hash.version.is_some_and(|v| Version::try_from(v).is_ok());
+        let named: Vec<String> = hash
+            .params
+            .iter()
+            .map(|(name, _)| name.to_string())
+            .collect();
+        if !known || named != ["m", "t", "p"] || hash.salt.is_none() || hash.hash.is_none() {
+            return Err(FORM);
+        }
+        let params = Params::try_from(&hash).map_err(|_| FORM)?;
+        let cost = [params.m_cost(), params.t_cost(), params.p_cost()];
+        if cost.iter().zip(MOST).any(|(cost, most)| *cost > most) {
+            return Err(COST);
+        }
+        Ok(SlowHash(hash))
     }
 }
 
@@ -216,6 +247,43 @@ mod tests {
         };
         assert_eq!(shape(&nobody), shape(&anybody));
         assert!(!SlowHash::of_nobody().unwrap().matches(b"x"));
+    }
+
+    #[test]
+    fn a_hash_of_another_system_is_of_any_kind_and_costs_no_more_than_may_be_demanded() {
+        let good =
+            "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$B3ADfdgPqWsPmHHxwGHPjzGMcE1pRMPc8WNdCLdNRGk";
+        for kind in ["argon2id", "argon2i", "argon2d"] {
+            assert!(SlowHash::foreign(&good.replace("argon2id", kind)).is_ok());
+        }
+        assert!(SlowHash::foreign(&good.replace("v=19", "v=16")).is_ok());
+        assert!(SlowHash::foreign(&good.replace("m=64,t=1,p=1", "m=65536,t=4,p=4")).is_ok());
+        for bad in [
+            String::new(),
+            "x".repeat(MAX_PHC_BYTES + 1),
+            good.replace("argon2id", "scrypt"),
+            good.replace("v=19", "v=18"),
+            good.replace("$v=19", ""),
+            good.replace("m=64", "m=65537"),
+            good.replace("m=64", "m=4294967295"),
+            good.replace("m=64", "m=1"),
+            good.replace("t=1", "t=5"),
+            good.replace("t=1", "t=0"),
+            good.replace("p=1", "p=5"),
+            good.replace("m=64,t=1,p=1", "m=64,t=1"),
+            good.replace("p=1", "p=1,keyid=c29t"),
+            good.replace("p=1", "p=1,data=c29t"),
+            good.replace("c29tZXNhbHQ", "c29t"),
+            good.replace("c29tZXNhbHQ", &"A".repeat(100)),
+            good.replace("B3ADfdgPqWsPmHHxwGHPjzGMcE1pRMPc8WNdCLdNRGk", "AAAA"),
+            good.replace(
+                "B3ADfdgPqWsPmHHxwGHPjzGMcE1pRMPc8WNdCLdNRGk",
+                &"A".repeat(100),
+            ),
+            good.rsplit_once('$').unwrap().0.to_owned(),
+        ] {
+            assert!(SlowHash::foreign(&bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

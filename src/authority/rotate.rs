@@ -77,6 +77,8 @@ impl Command for RotateToken {
             rotated_from: Some(old.id),
             tag: authority.keys.tag(&secret),
             sealed_secret,
+            imported: None,
+            etag: None,
             ..old.clone()
         };
         let overlap = self

@@ -13,7 +13,8 @@ use zeroize::{Zeroize, Zeroizing};
 /// Length of the secret string, bytes.
 pub const SECRET_STRING_BYTES: usize = 76;
 
-const PREFIX_TEXT: &str = "tka_";
+/// What a secret string begins with.
+pub(super) const PREFIX_TEXT: &str = "tka_";
 const PREFIX: &[u8] = PREFIX_TEXT.as_bytes();
 const ID_DIGITS: usize = 22;
 const SECRET_DIGITS: usize = 43;

@@ -16,6 +16,7 @@ use super::cidr::Address;
 use super::directory::{Library, Uid, UserKind};
 use super::error::{Error, Reason};
 use super::guess::Counted;
+use super::hashers::Work;
 use super::index::{LibrarySlot, UserSlot};
 use super::judge::UserFacts;
 use super::keyspace::{self, Versioned};
@@ -126,7 +127,9 @@ impl Authority {
                 "the key of a password is not there any more",
             )
         })?;
-        let matches = self.hashers.run(move || hash.matches(peppered.as_ref()));
+        let matches = self
+            .hashers
+            .run(Work::Password, move || hash.matches(peppered.as_ref()));
         let matches = matches.await?;
         Ok(revision.filter(|_| matches))
     }
@@ -190,6 +193,8 @@ impl Command for Login {
                 tag: authority.keys.tag(&secret),
                 // A login is repeated, its secret never shown again.
                 sealed_secret: Vec::new(),
+                imported: None,
+                etag: None,
             };
             leaves_room(&session)?;
             plan.event.token_id = session.id.to_string();

@@ -11,6 +11,7 @@ use super::Authority;
 use super::error::Error;
 use super::guess::Guesses;
 use super::hashers::Hashers;
+use super::import::FirstUses;
 use super::index::{Index, Size};
 use super::keys::{Keys, RootKey};
 use super::keyspace;
@@ -95,6 +96,7 @@ impl Authority {
             hashers: Hashers::start().map_err(StartError::Threads)?,
             guesses: Guesses::default(),
             seats: Seats::default(),
+            first_uses: FirstUses::default(),
             misses: Semaphore::new(MAX_MISSES),
             sealing: Mutex::new(()),
             sequence: AtomicU32::new(0),

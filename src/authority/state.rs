@@ -71,6 +71,18 @@ impl TokenState {
         TokenState::OwnerDeleted,
     ];
 
+    /// The state that a token has once it is made.
+    #[must_use]
+    pub fn of_new(token: &Token, now: Moment) -> TokenState {
+        if token.suspension.is_some() {
+            TokenState::Suspended
+        } else if token.not_before.is_some_and(|start| now < start) {
+            TokenState::NotYetValid
+        } else {
+            TokenState::Active
+        }
+    }
+
     /// The state of a token that the index knows.
     #[must_use]
     pub fn of(view: &View<'_>, now: Moment) -> TokenState {

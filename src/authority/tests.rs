@@ -11,6 +11,7 @@ mod expiring;
 mod finding;
 mod finding_events;
 mod idle;
+mod importing;
 mod keeping;
 mod lifecycle;
 mod lifetimes;

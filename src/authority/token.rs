@@ -2,11 +2,14 @@
 
 use super::cidr::Cidr;
 use super::directory::{Assignment, Uid};
+use super::import::Cut;
 use super::keys::Tag;
 use super::moment::Moment;
 use super::name::Name;
+use super::password::SlowHash;
 use super::permission::PermissionSet;
 use super::secret::TokenId;
+use crate::store::Revision;
 
 /// A token as it is kept. Its secret is not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +54,39 @@ pub struct Token {
     pub tag: Tag,
     /// Its secret, sealed, if its library shows secrets again; else empty.
     pub sealed_secret: Vec<u8>,
+    /// Present if another system issued it.
+    pub imported: Option<Imported>,
+    /// The revision that its etag shows; `None` for that of its last change.
+    pub etag: Option<Revision>,
+}
+
+/// What is known of a token that another system issued: its id follows from its string, and its tag is over that string.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    /// How hard its string is to guess.
+    pub strength: ImportStrength,
+    /// How its string is cut into what finds it and what proves it; `None` if the whole finds it.
+    pub cut: Option<Cut>,
+    /// What its string must match until its first use. The tag stands for nothing then, and nothing matches it.
+    pub unproven: Option<Unproven>,
+}
+
+/// How hard the string of an imported token is to guess.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ImportStrength {
+    /// 112 bits of entropy or more.
+    Strong,
+    /// Less, or unknown.
+    Weak,
+}
+
+/// What a string must match, slowly.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Unproven {
+    /// Argon2id over what [`super::keys::Keys::imported_pepper`] makes of it.
+    Hashed(SlowHash),
+    /// Another system's hash of the string itself, sealed: whoever has it can guess.
+    Sealed(Vec<u8>),
 }
 
 /// What a token is for.
@@ -140,6 +176,12 @@ pub enum RevocationReason {
     OwnerLeft,
     /// See the comment.
     Other,
+}
+
+impl std::fmt::Debug for Unproven {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Unproven(...)")
+    }
 }
 
 // === impl Grant ===

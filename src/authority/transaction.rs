@@ -312,7 +312,8 @@ impl<T> Plan<T> {
         self.write(record).map(drop)
     }
 
-    fn write<U: Stored>(&mut self, record: U) -> Result<U, Error> {
+    fn write<U: Stored>(&mut self, mut record: U) -> Result<U, Error> {
+        record.administer();
         let value = keyspace::encode(&record);
         if value.len() > MAX_VALUE_BYTES {
             return Err(StoreError::TooLarge.into());

@@ -8,6 +8,7 @@ use super::change::{at_maximum, begin, changed_fields, refuse_prolonging, refuse
 use super::cidr::Cidr;
 use super::directory::Assignment;
 use super::error::{Error, Reason};
+use super::import::refuse_reserved;
 use super::moment::Moment;
 use super::name::Name;
 use super::permission::PermissionSet;
@@ -79,6 +80,7 @@ impl Command for UpdateToken {
                 "must be there unless there is a description",
             ));
         }
+        refuse_reserved(&token)?;
         if token.grant != before.value.grant {
             token.grant = by.givable(token.grant)?;
             let warnings = authority.with_owner(&token, &mut plan, |library, user, slot| {

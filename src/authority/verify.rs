@@ -78,18 +78,15 @@ impl Authority {
         now: Moment,
     ) -> Result<Judgement, Error> {
         let scope = caller.map_or(Scope::All, |caller| caller.scope);
-        let Ok(secret) = Secret::parse(text) else {
-            let revision = self.index.read()?.revision();
-            return Ok(Judgement {
-                verdict: Verdict::Malformed,
-                revision,
-                seen: None,
-            });
+        let judgement = match Secret::parse(text) {
+            Ok(secret) => {
+                let judge = |_: &State, view: Option<&View<'_>>, revision| {
+                    Judgement::of(view, demand, scope, now, revision)
+                };
+                self.with_proven(&secret, judge).await?
+            }
+            Err(_) => self.verify_imported(text, demand, scope, now).await?,
         };
-        let judge = |_: &State, view: Option<&View<'_>>, revision| {
-            Judgement::of(view, demand, scope, now, revision)
-        };
-        let judgement = self.with_proven(&secret, judge).await?;
         if let Some(seen) = &judgement.seen {
             self.uses.note(&Note {
                 id: seen.token_id,
@@ -135,7 +132,9 @@ impl Authority {
             Lookup::NotLoaded => return Ok(None),
             Lookup::Damaged => return Err(damaged()),
         };
-        let expected = view.as_ref().map(|v| (v.token.tag, v.token.key_version()));
+        // What another system issued is proved by its own string alone.
+        let minted = view.as_ref().filter(|v| v.token.imported().is_none());
+        let expected = minted.map(|v| (v.token.tag, v.token.key_version()));
         let proven = self.keys.proves(secret, expected);
         Ok(Some(ask(
             &state,
@@ -169,7 +168,16 @@ impl Authority {
 // === impl Judgement ===
 
 impl Judgement {
-    fn of(
+    /// About a text that is no token.
+    pub(super) fn unseen(verdict: Verdict, revision: Revision) -> Judgement {
+        Judgement {
+            verdict,
+            revision,
+            seen: None,
+        }
+    }
+
+    pub(super) fn of(
         view: Option<&View<'_>>,
         demand: &Demand,
         scope: Scope,
@@ -181,11 +189,7 @@ impl Judgement {
             Scope::Library(uid) => v.library.uid == uid,
         });
         let Some(view) = visible else {
-            return Judgement {
-                verdict: Verdict::NotFound,
-                revision,
-                seen: None,
-            };
+            return Judgement::unseen(Verdict::NotFound, revision);
         };
         let judged = judge::judge(view.records, demand, now);
         let seen = Some(Seen::of(view, judged.as_ref().ok()));
@@ -227,7 +231,7 @@ impl Seen {
     }
 }
 
-fn damaged() -> Error {
+pub(super) fn damaged() -> Error {
     Error::new(
         Reason::RecordDamaged,
         "the token's record can't be read; an operator finds its key in the log",

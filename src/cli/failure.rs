@@ -218,6 +218,7 @@ fn hint(status: &Status) -> Option<&'static str> {
             "`list` shows what there is; --library names another library than your own"
         }
         ErrorReason::NameTaken => "choose another name, or `update` the one that exists",
+        ErrorReason::AlreadyImported => "`token get` shows the token that there is",
         ErrorReason::RequestIdReused => "leave --request-id away to make a call of its own",
         ErrorReason::EtagMismatch => {
             "`get` it again, look at what changed, and repeat with its new etag"

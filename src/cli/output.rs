@@ -69,7 +69,7 @@ answers! {
     CreateUserResponse GetUserResponse ListUsersResponse UpdateUserResponse DeleteUserResponse
     CreateTokenResponse GetTokenResponse ListTokensResponse UpdateTokenResponse ExtendTokenResponse RotateTokenResponse
     SuspendTokenResponse ResumeTokenResponse RevokeTokenResponse RevokeTokensResponse RevealTokenResponse
-    ApplyPolicyResponse OpenSessionResponse SetPasswordResponse
+    ApplyPolicyResponse ImportTokensResponse OpenSessionResponse SetPasswordResponse
     ListAuditEventsResponse ReviewTokensResponse WatchEventsResponse VerifyResponse
 }
 

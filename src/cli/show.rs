@@ -98,6 +98,7 @@ impl Shown for v1::Token {
             ("display-name", self.display_name.clone()),
             ("description", self.description.clone()),
             ("device", self.device_name.clone()),
+            ("imported", v1::ImportStrength::word(self.imported)),
             ("state", v1::TokenState::word(self.state)),
             (
                 "suspended",

@@ -20,6 +20,7 @@ use crate::proto::v1::token_verify_server::{TokenVerify, TokenVerifyServer};
 
 mod connection;
 mod following;
+mod import;
 mod output;
 mod policy;
 mod requests;
@@ -168,6 +169,7 @@ scripted! { TokenAdmin {
     revoke_token RevokeTokenRequest RevokeTokenResponse
     open_session OpenSessionRequest OpenSessionResponse
     set_password SetPasswordRequest SetPasswordResponse
+    import_tokens ImportTokensRequest ImportTokensResponse
     list_audit_events ListAuditEventsRequest ListAuditEventsResponse
     review_tokens ReviewTokensRequest ReviewTokensResponse
 }

@@ -1,10 +1,13 @@
 //! `token`: create, inspect, change and end tokens.
 
+use std::io::Read;
+
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
 pub(super) use self::create::deliver;
 use self::create::{Create, Grant};
+use self::import::Import;
 use self::list::List;
 use self::review::Review;
 use self::revoke::{Revoke, RevokeAll};
@@ -16,6 +19,7 @@ use super::words::{cleared, time};
 use crate::proto::v1;
 
 mod create;
+mod import;
 mod list;
 pub(super) mod review;
 mod revoke;
@@ -66,6 +70,9 @@ pub enum Verb {
         token-authority token revoke-all --library acme --created-before 2026-11-20T00:00:00Z --reason compromised"
     )]
     RevokeAll(RevokeAll),
+    /// Make tokens that another system issued good here, in the form in which they always were presented
+    #[command(after_help = import::EXAMPLES)]
+    Import(Import),
     /// Put a new token in the place of one; its secret goes to standard output, all else to standard error
     #[command(
         after_help = "Example: a new secret now, the old one good for two more hours\n  \
@@ -195,6 +202,7 @@ impl Verb {
     pub(super) async fn run(
         self,
         session: &Session,
+        stdin: &mut dyn Read,
         output: &mut Output<'_>,
     ) -> Result<(), Failure> {
         match self {
@@ -239,6 +247,7 @@ impl Verb {
             }
             Self::Revoke(revoke) => revoke.run(session, output).await?,
             Self::RevokeAll(revoke) => revoke.run(session, output).await?,
+            Self::Import(import) => import.run(session, stdin, output).await?,
         }
         Ok(())
     }

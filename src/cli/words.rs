@@ -29,6 +29,7 @@ macro_rules! read {
 
 read! {
     AccessRight "ACCESS_RIGHT_";
+    ImportStrength "IMPORT_STRENGTH_";
     LibraryState "LIBRARY_STATE_";
     ReviewReason "REVIEW_REASON_";
     RevocationReason "REVOCATION_REASON_";
@@ -69,6 +70,10 @@ typed! {
     Filter {
         DataOwner "data-owner" "To the data of the data owner that the answer names",
         Department "department" "To the departments of the assignments that the answer names",
+    }
+    ImportStrength {
+        Strong "strong" "112 bits of entropy or more",
+        Weak "weak" "Less, or unknown: to be rotated",
     }
     LibraryState {
         Active "active" "Its tokens are judged on their own merits",
@@ -163,6 +168,7 @@ mod tests {
             }
         }
         check::<v1::AccessRight>();
+        check::<v1::ImportStrength>();
         check::<v1::LibraryState>();
         check::<v1::RevocationReason>();
         check::<v1::SecretDisplay>();
@@ -183,6 +189,7 @@ mod tests {
         }
         check::<v1::AccessRight>();
         check::<v1::Filter>();
+        check::<v1::ImportStrength>();
         check::<v1::LibraryState>();
         check::<v1::RevocationReason>();
         check::<v1::TokenSort>();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tonic::{Request, Response, Status};
 
+use super::import::Importer;
 use super::status::as_item;
 use super::watch::Responses;
 use super::{asked, asked_to_change, asked_to_change_one, convert, now};
@@ -116,7 +117,7 @@ impl Admin {
             &token.value,
             state,
             self.authority.uses().of(token.value.id),
-            self.authority.revision_text(token.revision),
+            self.authority.revision_text(token.etag()),
         ))
     }
 }
@@ -327,6 +328,29 @@ impl TokenAdmin for Admin {
         let now = now(&self.clock);
         let applied = self.authority.apply_policy(&call, &asked, now).await?;
         Ok(Response::new(convert::applied(applied)))
+    }
+
+    async fn import_tokens(
+        &self,
+        request: Request<v1::ImportTokensRequest>,
+    ) -> Result<Response<v1::ImportTokensResponse>, Status> {
+        let (call, message, library) =
+            asked_to_change(request, |caller: &Caller, m: &v1::ImportTokensRequest| {
+                caller.reach(&m.library)
+            })?;
+        // A repeat finds what is imported already: it needs no id, and what it holds is kept nowhere.
+        let call = Call {
+            request: None,
+            ..call
+        };
+        let importer = Importer {
+            authority: self.authority.clone(),
+            clock: self.clock.clone(),
+            call: Arc::new(call),
+            library,
+        };
+        let results = importer.import(message).await?;
+        Ok(Response::new(v1::ImportTokensResponse { results }))
     }
 
     async fn open_session(

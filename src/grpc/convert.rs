@@ -4,6 +4,7 @@
 mod audit;
 mod filter;
 mod finding;
+mod import;
 mod library;
 mod policy;
 mod session;
@@ -16,6 +17,7 @@ use prost_types::Timestamp;
 pub(super) use self::audit::audit_event;
 pub(super) use self::filter::{event_filter, library_uid, token_filter, watch_filter};
 pub(super) use self::finding::finding;
+pub(super) use self::import::{Terms, import_strength, import_terms, import_token};
 pub(super) use self::library::{create_library, delete_library, library, update_library};
 pub(super) use self::policy::{applied, apply_policy, effects};
 pub(super) use self::session::{open_session, set_password};

@@ -90,6 +90,10 @@ pub const RULES: &[(&str, Rule)] = &[
         Rule::Demand(Reserved::TokensAdmin),
     ),
     (
+        "/tokenauthority.v1.TokenAdmin/ImportTokens",
+        Rule::Demand(Reserved::TokensAdmin),
+    ),
+    (
         "/tokenauthority.v1.TokenAdmin/OpenSession",
         Rule::Demand(Reserved::TokensVerify),
     ),

@@ -153,6 +153,7 @@ fn code_and_reason(reason: Reason) -> (Code, ErrorReason) {
         Reason::MalformedRequest => (Code::InvalidArgument, ErrorReason::MalformedRequest),
         Reason::NotFound => (Code::NotFound, ErrorReason::NotFound),
         Reason::NameTaken => (Code::AlreadyExists, ErrorReason::NameTaken),
+        Reason::AlreadyImported => (Code::AlreadyExists, ErrorReason::AlreadyImported),
         Reason::RequestIdReused => (Code::AlreadyExists, ErrorReason::RequestIdReused),
         Reason::EtagMismatch => (Code::Aborted, ErrorReason::EtagMismatch),
         Reason::Contention => (Code::Aborted, ErrorReason::Contention),

@@ -117,6 +117,7 @@ fn rows() -> Vec<Row> {
         finds(unseen("TokenAdmin/RevealToken"), ErrorReason::NotRevealable),
         own(row("TokenAdmin/RevokeTokens", TOKENS)),
         row("TokenAdmin/ApplyPolicy", TOKENS),
+        row("TokenAdmin/ImportTokens", TOKENS),
         row("TokenAdmin/OpenSession", VERIFYING),
         // Its user may serve itself, which an administrator of users alone may not: who sets a password can be its user.
         Row {

@@ -337,3 +337,40 @@ async fn a_server_that_is_gone_exits_with_4() {
     assert!(!gone.stderr.contains(&crate::token::UNKNOWN[27..70]));
     drop(data);
 }
+
+#[tokio::test]
+async fn tokens_are_imported_from_a_file_and_work_from_then_on() {
+    let terminal = Terminal::new().await;
+    terminal.done("user-type create clerk --library acme --permission orders:read");
+    terminal.done("user create till --library acme --assign clerk");
+    let csv = "user,display_name,plaintext,permissions\n\
+        till,till-7,till7.summer-of-2019,orders:read\n\
+        till,till-8,Zq3Xv8LmT1yRk6Wd0NpJ5bHs9CgAf2UeQo7Ei4Bt,\n\
+        nobody,till-9,Zr3Xv8LmT1yRk6Wd0NpJ5bHs9CgAf2UeQo7Ei4Bt,\n";
+    let line = "token import --library acme --format csv --separator .";
+    let dry = terminal.run(&format!("{line} --dry-run"), csv);
+    assert_eq!(dry.code, 1, "{}", dry.stderr);
+    assert!(dry.stdout.contains("would be imported"), "{}", dry.stdout);
+    let ran = terminal.run(line, csv);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    let rows: Vec<&str> = ran.stdout.lines().collect();
+    assert!(
+        rows[1].starts_with('2') && rows[1].contains(" weak ") && rows[1].ends_with("imported")
+    );
+    assert!(rows[2].starts_with('3') && rows[2].contains(" strong "));
+    assert!(rows[3].starts_with('4') && rows[3].contains("there is no such user"));
+    assert!(
+        ran.stderr
+            .contains("2 imported, 1 of them weak; 0 there already; 1 failed"),
+        "{}",
+        ran.stderr
+    );
+    let verified = terminal.run(
+        "verify --library acme --permission orders:read",
+        "till7.summer-of-2019\n",
+    );
+    assert_eq!(verified.code, 0, "{}", verified.stdout);
+    let weak = terminal.json("token list --library acme --imported weak");
+    assert_eq!(weak["tokens"][0]["displayName"], "till-7");
+    assert_eq!(weak["tokens"].as_array().unwrap().len(), 1);
+}

@@ -23,6 +23,7 @@ mod ending;
 mod finding;
 mod guides;
 mod host;
+mod importing;
 mod inputs;
 mod lifecycle;
 mod open;

@@ -24,9 +24,11 @@ use crate::world::{ACME, DIRECTORY_ADMIN, World, asking, presenting, texts};
 
 /// What no sound server answers on demand: a fault of its own. The layer's tests provoke it with a handler that panics.
 const ELSEWHERE: [ErrorReason; 1] = [ErrorReason::Internal];
-/// Provoked in tests of their own, below, in `policy`, in `sessions` and in `watching`, each with a server of its own.
-const ALONE: [ErrorReason; 8] = [
+/// Provoked in tests of their own, below, in `policy`, in `sessions`, in `importing` and in `watching`, each with a server of its
+/// own.
+const ALONE: [ErrorReason; 9] = [
     ErrorReason::RevisionUnknown,
+    ErrorReason::AlreadyImported,
     ErrorReason::LoginRefused,
     ErrorReason::TooManyTokens,
     ErrorReason::DeadlineExceeded,

@@ -6,7 +6,7 @@ use token_authority::proto::FILE_DESCRIPTOR_SET;
 
 /// A sound request for every method, as JSON. `$TOKEN` is a token's id, `$SECRET` its secret, `$NEW` a name that is not taken;
 /// the user `subject` has the password [`PASSWORD`].
-const SOUND: [(&str, &str); 34] = [
+const SOUND: [(&str, &str); 35] = [
     ("Directory/CreateLibrary", r#"{"library": "$NEW"}"#),
     ("Directory/GetLibrary", r#"{"library": "acme"}"#),
     ("Directory/ListLibraries", "{}"),
@@ -79,6 +79,10 @@ const SOUND: [(&str, &str); 34] = [
         r#"{"all": {"library": "acme", "user": "subject", "createdBefore": "2020-01-01T00:00:00Z"}}"#,
     ),
     ("TokenAdmin/ApplyPolicy", r#"{"library": "acme"}"#),
+    (
+        "TokenAdmin/ImportTokens",
+        r#"{"library": "acme", "items": [{"user": "subject", "displayName": "sound", "plaintext": "$NEW/Zq3Xv8LmT1yRk6Wd0NpJ5bHs9CgAf2Ue"}]}"#,
+    ),
     (
         "TokenAdmin/OpenSession",
         r#"{"library": "acme", "user": "subject", "password": "correct horse battery staple", "deviceName": "sound"}"#,

@@ -5,7 +5,9 @@
 
 use std::collections::HashMap;
 
+use super::imports::Imports;
 use super::order::Orders;
+use super::tokens::Packed;
 use super::watermarks::Watermarks;
 use crate::authority::directory::{Library, Uid, User, UserType};
 use crate::authority::judge::UserFacts;
@@ -38,6 +40,8 @@ pub struct LibrarySlot {
     pub user_types: HashMap<Name, Versioned<UserType>>,
     /// Its tokens.
     pub tokens: Orders,
+    /// Its imported tokens.
+    pub imports: Imports,
     /// What revokes its tokens together.
     pub watermarks: Watermarks,
     users: HashMap<Name, u32>,
@@ -86,9 +90,11 @@ impl Directory {
             .map(|slot| self.library(*slot))
     }
 
-    /// The tokens of a library, in the orders in which it lists them.
-    pub fn tokens_mut(&mut self, slot: u32) -> &mut Orders {
-        &mut self.libraries[slot as usize].tokens
+    /// A token of the library in a slot is no longer this one, but that one.
+    pub fn replace_token(&mut self, slot: u32, before: Option<&Packed>, now: Option<&Packed>) {
+        let library = &mut self.libraries[slot as usize];
+        library.tokens.replace(before, now);
+        library.imports.replace(before, now);
     }
 
     /// The slot of the library of this uid; a new, empty one if there is none.
@@ -228,6 +234,7 @@ impl LibrarySlot {
             facts: None,
             user_types: HashMap::new(),
             tokens: Orders::default(),
+            imports: Imports::default(),
             watermarks,
             users: HashMap::new(),
             assigned: HashMap::new(),

@@ -10,11 +10,12 @@ use hashbrown::HashTable;
 
 use self::chains::{Chains, Link};
 use super::order::{Place, Sort};
+use crate::authority::import::Cut;
 use crate::authority::judge::TokenFacts;
 use crate::authority::keys::SHORT_TAG_BYTES;
 use crate::authority::moment::Moment;
 use crate::authority::secret::TokenId;
-use crate::authority::token::{Grant, Token, TokenKind};
+use crate::authority::token::{Grant, ImportStrength, Token, TokenKind};
 use crate::store::Revision;
 
 /// Every token, with what Verify and lists need of it.
@@ -62,6 +63,8 @@ pub struct Packed {
     grant: u32,
     key_version: u16,
     flags: u8,
+    /// The code of the cut that finds an imported token; 0 for none.
+    cut: u8,
 }
 
 /// Entries in chunks, so that growing never copies what is there.
@@ -85,6 +88,11 @@ const SUSPENDED: u8 = 1;
 const REVOKED: u8 = 2;
 const SUPERSEDED: u8 = 4;
 const SESSION: u8 = 8;
+const IMPORTED: u8 = 16;
+/// With IMPORTED.
+const WEAK: u8 = 32;
+/// With IMPORTED: its tag stands for nothing yet.
+const UNPROVEN: u8 = 64;
 
 // === impl Tokens ===
 
@@ -168,6 +176,7 @@ impl Tokens {
             grant: self.grants.take(&token.grant),
             key_version,
             flags: flags(token),
+            cut: cut(token),
         };
         let Tokens {
             slab,
@@ -272,6 +281,30 @@ impl Packed {
         self.is(SESSION)
     }
 
+    /// How hard its string is to guess, if it was imported.
+    #[must_use]
+    pub fn imported(&self) -> Option<ImportStrength> {
+        self.is(IMPORTED).then(|| {
+            if self.is(WEAK) {
+                ImportStrength::Weak
+            } else {
+                ImportStrength::Strong
+            }
+        })
+    }
+
+    /// What cuts its string into what finds it and what proves it.
+    #[must_use]
+    pub fn cut(&self) -> Option<Cut> {
+        Cut::of_code(self.cut)
+    }
+
+    /// Whether its string must match something slow until its first use: its tag stands for nothing until then.
+    #[must_use]
+    pub fn is_unproven(&self) -> bool {
+        self.is(UNPROVEN)
+    }
+
     /// The version of the key that made its tag.
     #[must_use]
     pub fn key_version(&self) -> u32 {
@@ -354,9 +387,21 @@ fn flags(token: &Token) -> u8 {
         | flag(token.revocation.is_some(), REVOKED)
         | flag(token.succession.is_some(), SUPERSEDED)
         | flag(token.kind == TokenKind::Session, SESSION)
+        | token.imported.as_ref().map_or(0, |imported| {
+            flag(imported.strength == ImportStrength::Weak, WEAK)
+                | flag(imported.unproven.is_some(), UNPROVEN)
+                | IMPORTED
+        })
 }
 
-/// Ids are random, so their own bits serve as hash and shard. Only this authority's own ids are ever put in.
+fn cut(token: &Token) -> u8 {
+    let imported = token.imported.as_ref();
+    imported
+        .and_then(|imported| imported.cut)
+        .map_or(0, Cut::code)
+}
+
+/// Ids are random, or made by a keyed hash, so their own bits serve as hash and shard. Nobody else chooses what is put in.
 fn hash(id: TokenId) -> u64 {
     let mut first = [0; 8];
     first.copy_from_slice(&id.0[..8]);

@@ -11,7 +11,7 @@ use crate::authority::permission::Permission;
 use crate::authority::policy;
 use crate::authority::secret::TokenId;
 use crate::authority::state::TokenState;
-use crate::authority::token::{Token, TokenKind};
+use crate::authority::token::{ImportStrength, Token, TokenKind};
 
 /// Which tokens are listed, and in which order: those of which all holds.
 #[derive(Debug, Clone)]
@@ -48,6 +48,8 @@ pub struct TokenFilter {
     pub used: Window,
     /// Made before this moment, and not used since.
     pub unused_since: Option<Moment>,
+    /// Imported with this strength.
+    pub imported: Option<ImportStrength>,
     /// In this order.
     pub sort: Sort,
 }
@@ -111,6 +113,7 @@ impl TokenFilter {
             longer_than_policy: false,
             used: Window::default(),
             unused_since: None,
+            imported: None,
             sort: Sort::default(),
         }
     }
@@ -262,6 +265,9 @@ impl<'a> Wanted<'a> {
             && holds(filter.kind.as_ref(), |kind| {
                 view.records.token.kind == *kind
             })
+            && filter
+                .imported
+                .is_none_or(|strength| token.imported() == Some(strength))
             && filter.states.contains(&TokenState::of(view, self.now))
             && (!filter.longer_than_policy || policy::held_back(view, self.now).is_some())
             && self.admits_use(view)

@@ -3,21 +3,32 @@
 use prost::Message;
 
 use super::{assignment, cidrs_from, cidrs_to, names_from, names_to, optional_to, uid};
+use crate::authority::import::Cut;
 use crate::authority::keys::Tag;
 use crate::authority::keyspace::{self, Stored};
 use crate::authority::moment::Moment;
 use crate::authority::name::Name;
+use crate::authority::password::SlowHash;
 use crate::authority::permission::PermissionSet;
 use crate::authority::secret::TokenId;
 use crate::authority::token::{
-    AccessRight, Grant, Revocation, RevocationReason, Succession, Suspension, Token, TokenKind,
+    AccessRight, Grant, ImportStrength, Imported, Revocation, RevocationReason, Succession,
+    Suspension, Token, TokenKind, Unproven,
 };
 use crate::proto::store;
-use crate::store::Key;
+use crate::store::{Key, Revision};
 
 impl Stored for Token {
     fn key(&self) -> Key {
         keyspace::token(self.id)
+    }
+
+    fn etag(&self) -> Option<Revision> {
+        self.etag
+    }
+
+    fn administer(&mut self) {
+        self.etag = None;
     }
 
     fn to_record(&self) -> Vec<u8> {
@@ -42,6 +53,8 @@ impl Stored for Token {
             grant,
             tag,
             sealed_secret,
+            imported,
+            etag,
         } = self;
         store::TokenRecord {
             kind: match kind {
@@ -81,6 +94,8 @@ impl Stored for Token {
             tag: tag.bytes.to_vec(),
             key_version: tag.key_version,
             sealed_secret: sealed_secret.clone(),
+            imported: imported.as_ref().map(imported_to),
+            etag_revision: etag.map_or(0, |revision| revision.0),
         }
         .encode_to_vec()
     }
@@ -138,8 +153,58 @@ impl Stored for Token {
                 key_version: r.key_version,
             },
             sealed_secret: r.sealed_secret,
+            imported: match r.imported {
+                None => None,
+                Some(imported) => Some(imported_from(imported)?),
+            },
+            etag: match r.etag_revision {
+                0 => None,
+                revision => Some(Revision(revision)),
+            },
         })
     }
+}
+
+fn imported_to(imported: &Imported) -> store::ImportRecord {
+    let Imported {
+        strength,
+        cut,
+        unproven,
+    } = imported;
+    let (slow_hash, sealed_hash) = match unproven {
+        None => (String::new(), Vec::new()),
+        Some(Unproven::Hashed(hash)) => (hash.to_string(), Vec::new()),
+        Some(Unproven::Sealed(sealed)) => (String::new(), sealed.clone()),
+    };
+    store::ImportRecord {
+        strength: match strength {
+            ImportStrength::Strong => 1,
+            ImportStrength::Weak => 2,
+        },
+        cut: cut.map_or(0, |cut| cut.code().into()),
+        slow_hash,
+        sealed_hash,
+    }
+}
+
+fn imported_from(r: store::ImportRecord) -> Option<Imported> {
+    Some(Imported {
+        strength: match r.strength {
+            1 => ImportStrength::Strong,
+            2 => ImportStrength::Weak,
+            _ => return None,
+        },
+        cut: match u8::try_from(r.cut).ok()? {
+            0 => None,
+            code => Some(Cut::of_code(code)?),
+        },
+        unproven: match (r.slow_hash.as_str(), r.sealed_hash.as_slice()) {
+            ("", []) => None,
+            (hash, []) => Some(Unproven::Hashed(SlowHash::parse(hash)?)),
+            ("", _) => Some(Unproven::Sealed(r.sealed_hash)),
+            _ => return None,
+        },
+    })
 }
 
 fn grant_to(grant: &Grant) -> store::GrantRecord {

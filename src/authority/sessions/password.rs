@@ -8,6 +8,7 @@ use crate::authority::caller::Authorised;
 use crate::authority::directory::{Uid, UserKind};
 use crate::authority::error::{Error, Reason};
 use crate::authority::guess::Counted;
+use crate::authority::hashers::Work;
 use crate::authority::keyspace;
 use crate::authority::moment::{Moment, Now};
 use crate::authority::name::Name;
@@ -62,7 +63,9 @@ impl Authority {
                 let peppered = peppered.ok_or_else(|| {
                     Error::new(Reason::Internal, "there is no key to keep a password with")
                 })?;
-                let made = self.hashers.run(move || SlowHash::make(peppered.as_ref()));
+                let made = self
+                    .hashers
+                    .run(Work::Password, move || SlowHash::make(peppered.as_ref()));
                 Some(made.await??)
             }
         };

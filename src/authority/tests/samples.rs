@@ -154,5 +154,7 @@ pub(in crate::authority) fn token(
             key_version: 1,
         },
         sealed_secret: Vec::new(),
+        imported: None,
+        etag: None,
     }
 }

@@ -196,6 +196,7 @@ impl Stage {
     pub(super) async fn call<C: Command>(&self, user: &str) -> Call {
         let right = match C::ACTION.split_once('.') {
             Some(("token", "rotate")) => Reserved::TokensSelfRotate,
+            Some(("token", "import")) => Reserved::TokensAdmin,
             Some(("token", _)) => Reserved::TokensSelf,
             _ => Reserved::DirectoryAdmin,
         };

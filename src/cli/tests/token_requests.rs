@@ -85,7 +85,7 @@ async fn token_list_sends_every_filter() {
          --created-after 2026-01-01T00:00:00Z --created-before 2026-02-01T00:00:00Z \
          --expires-after 2027-01-01T00:00:00Z --expires-before 2027-02-01T00:00:00Z \
          --issued-by acme/jane --name till --permission orders:read --restricted false \
-         --longer-than-policy --sort expires --limit 3 --used-after 2026-01-01T00:00:00Z \
+         --longer-than-policy --imported weak --sort expires --limit 3 --used-after 2026-01-01T00:00:00Z \
          --used-before 2026-02-01T00:00:00Z",
     )
     .await;
@@ -109,6 +109,7 @@ async fn token_list_sends_every_filter() {
         longer_than_policy: true,
         used_after: at(1_767_225_600),
         used_before: at(1_769_904_000),
+        imported: v1::ImportStrength::Weak.into(),
         sort: v1::TokenSort::Expires.into(),
         ..v1::ListTokensRequest::default()
     };

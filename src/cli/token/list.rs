@@ -87,6 +87,9 @@ struct Only {
     /// Only those that client addresses are named for, or only those without
     #[arg(long, value_name = "BOOL", action = ArgAction::Set)]
     restricted: Option<bool>,
+    /// Only those that were imported with this strength: weak ones are to be rotated
+    #[arg(long, value_enum)]
+    imported: Option<v1::ImportStrength>,
     /// Only those that last longer, from their creation on, than the library allows now
     #[arg(long)]
     longer_than_policy: bool,
@@ -142,6 +145,7 @@ impl List {
             used_after: only.used_after.map(time),
             used_before: only.used_before.map(time),
             unused_since: only.unused_for.map(time),
+            imported: number(only.imported),
             sort: number(self.sort),
         }
     }

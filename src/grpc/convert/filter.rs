@@ -1,5 +1,6 @@
 //! Which tokens and which audit events a list is of.
 
+use super::import::listed_strength;
 use super::{known, moment};
 use crate::authority::audit::AUTHORITY;
 use crate::authority::directory::Uid;
@@ -56,6 +57,7 @@ pub(in crate::grpc) fn token_filter(
         used_after,
         used_before,
         unused_since,
+        imported,
     } = message;
     let mut faults = Faults::default();
     let kind = match known::<v1::TokenKind>(&mut faults, "kind", *kind) {
@@ -104,9 +106,11 @@ pub(in crate::grpc) fn token_filter(
         None | Some(v1::TokenSort::Unspecified | v1::TokenSort::Created) => Sort::Created,
         Some(v1::TokenSort::Expires) => Sort::Expires,
     };
+    let imported = listed_strength(&mut faults, *imported);
     faults.check()?;
     Ok(TokenFilter {
         kind,
+        imported,
         library,
         states,
         user,

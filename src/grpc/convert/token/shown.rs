@@ -7,7 +7,7 @@ use crate::authority::token::{
 };
 use crate::authority::uses::{FLUSH_INTERVAL_MS, Use};
 use crate::grpc::convert::verify::verdict;
-use crate::grpc::convert::{texts, timestamp};
+use crate::grpc::convert::{import_strength, texts, timestamp};
 use crate::proto::v1;
 
 pub(in crate::grpc) fn token(
@@ -37,6 +37,8 @@ pub(in crate::grpc) fn token(
         grant,
         tag: _,
         sealed_secret: _,
+        imported,
+        etag: _,
     } = token;
     let Grant {
         pin,
@@ -85,6 +87,7 @@ pub(in crate::grpc) fn token(
         permissions: permissions.texts().map(str::to_owned).collect(),
         apis: texts(apis),
         allowed_cidrs: texts(allowed_cidrs),
+        imported: import_strength(imported.as_ref().map(|i| i.strength)).into(),
         etag,
         last_use,
         refused_uses,

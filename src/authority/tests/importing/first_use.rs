@@ -1,0 +1,184 @@
+//! The first use of a weak token: slow, counted, and the last of its kind.
+
+use super::*;
+use crate::authority::tests::stage::MINUTE;
+
+/// What a guesser is told, in order.
+async fn guesses(stage: &Stage, locator: &str, count: usize) -> Vec<Result<Verdict, Reason>> {
+    let mut told = Vec::new();
+    for number in 0..count {
+        let text = format!("{locator}.guess-number-{number}");
+        let judged = judged(stage, &text, Scope::All).await;
+        told.push(judged.map(|j| j.verdict).map_err(|error| error.reason));
+    }
+    told
+}
+
+#[tokio::test]
+async fn the_first_use_leaves_a_tag_no_event_and_the_etag_as_it_was() {
+    let stage = Stage::new().await;
+    for (form, string) in [
+        (plaintext(WEAK), WEAK),
+        (
+            argon2("shop8.by-another-system", "shop8"),
+            "shop8.by-another-system",
+        ),
+    ] {
+        let before = imported(&stage, &import(form)).await;
+        let events = stage.log("acme").await.len();
+        assert!(before.value.imported.as_ref().unwrap().unproven.is_some());
+        let etag = stage.authority.revision_text(before.etag());
+        assert_eq!(stage.verdict(string).await, Verdict::Valid);
+        let after = kept(&stage, before.value.id).await;
+        let imported = after.imported.as_ref().unwrap();
+        assert!(imported.unproven.is_none());
+        assert_eq!(
+            imported.strength,
+            ImportStrength::Weak,
+            "it stays what it was"
+        );
+        assert_eq!(stage.log("acme").await.len(), events);
+        // Who read it before its first use may still change it; that change has an etag of its own.
+        let mut update = update_token(before.value.id);
+        update.etag.clone_from(&etag);
+        update.description = Some("to be rotated".to_owned());
+        let changed = stage.done("adam", &update).await.answer.unwrap();
+        assert_ne!(stage.authority.revision_text(changed.etag()), etag);
+        assert_eq!(changed.value.etag, None);
+        assert_eq!(stage.refusal("adam", &update).await, Reason::EtagMismatch);
+        assert_eq!(stage.verdict(string).await, Verdict::Valid);
+    }
+}
+
+#[tokio::test]
+async fn a_first_use_whose_tag_is_not_kept_is_good_and_the_next_one_is_another_first() {
+    let stage = Stage::new().await;
+    let token = imported(&stage, &import(plaintext(WEAK))).await.value;
+    let (authority, id) = (stage.authority.clone(), token.id);
+    let call = stage
+        .call::<crate::authority::change::SuspendToken>("adam")
+        .await;
+    let now = stage.now();
+    // Somebody changes it in between.
+    stage.store.before_commit(async move {
+        let mut update = update_token(id);
+        update.description = Some("changed meanwhile".to_owned());
+        authority.perform(&call, &update, now).await.unwrap();
+    });
+    assert_eq!(stage.verdict(WEAK).await, Verdict::Valid);
+    let record = kept(&stage, token.id).await;
+    assert_eq!(record.description, "changed meanwhile");
+    assert!(record.imported.unwrap().unproven.is_some());
+    assert_eq!(stage.verdict(WEAK).await, Verdict::Valid);
+    let record = kept(&stage, token.id).await;
+    assert!(record.imported.unwrap().unproven.is_none());
+    assert_eq!(record.description, "changed meanwhile");
+}
+
+#[tokio::test]
+async fn many_first_uses_at_once_are_all_good_and_hashed_once() {
+    let stage = Stage::new().await;
+    imported(&stage, &import(plaintext(WEAK))).await;
+    let commits = stage
+        .store
+        .commits
+        .load(std::sync::atomic::Ordering::SeqCst);
+    let mut uses = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let (authority, time) = (stage.authority.clone(), stage.time());
+        uses.spawn(async move {
+            let demand = Demand::default();
+            authority.verify(WEAK, &demand, None, time).await
+        });
+    }
+    for judged in uses.join_all().await {
+        assert_eq!(judged.unwrap().verdict, Verdict::Valid);
+    }
+    let after = stage
+        .store
+        .commits
+        .load(std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(after, commits + 1);
+}
+
+#[tokio::test]
+async fn guesses_are_refused_beyond_an_allowance_before_and_after_the_first_use() {
+    let stage = Stage::new().await;
+    imported(&stage, &import(plaintext(WEAK))).await;
+    let (_, minted) = stage.token().await;
+    let expected: Vec<_> = std::iter::repeat_n(Ok(Verdict::NotFound), 5)
+        .chain(std::iter::repeat_n(Err(Reason::LimitExceeded), 3))
+        .collect();
+    assert_eq!(guesses(&stage, "shop7", 8).await, expected);
+    // Until its first use a guesser stands in its way.
+    let error = judged(&stage, WEAK, Scope::All).await.unwrap_err();
+    assert_eq!(error.reason, Reason::LimitExceeded);
+    assert!(error.retry_after.is_some());
+    assert_eq!(stage.verdict(&minted).await, Verdict::Valid);
+    stage.later(10 * MINUTE);
+    assert_eq!(stage.verdict(WEAK).await, Verdict::Valid);
+    // From then on none does, and still nobody guesses on.
+    assert_eq!(guesses(&stage, "shop7", 8).await, expected);
+    for _ in 0..20 {
+        assert_eq!(stage.verdict(WEAK).await, Verdict::Valid);
+    }
+    // What has no locator of a token here is no guess at one.
+    let unknown = guesses(&stage, "other", 20).await;
+    assert!(unknown.iter().all(|told| *told == Ok(Verdict::NotFound)));
+}
+
+#[tokio::test]
+async fn a_client_that_tries_many_tokens_is_stopped_and_others_are_not() {
+    let stage = Stage::new().await;
+    for number in 0..70 {
+        let string = format!("shop{number:02}.by-another-system");
+        let locator = &string[..6];
+        imported(&stage, &import(argon2(&string, locator))).await;
+    }
+    let from = |client: &str| Demand {
+        client_ip: Some(crate::authority::tests::samples::address(client)),
+        ..Demand::default()
+    };
+    let guess = async |number: usize, client: &str| {
+        let text = format!("shop{number:02}.a-wrong-string");
+        let demand = from(client);
+        let judged = stage.authority.verify(&text, &demand, None, stage.time());
+        judged
+            .await
+            .map(|j| j.verdict)
+            .map_err(|error| error.reason)
+    };
+    for number in 0..60 {
+        assert_eq!(
+            guess(number, "192.0.2.7").await,
+            Ok(Verdict::NotFound),
+            "{number}"
+        );
+    }
+    assert_eq!(guess(60, "192.0.2.7").await, Err(Reason::LimitExceeded));
+    assert_eq!(guess(60, "192.0.2.8").await, Ok(Verdict::NotFound));
+    let demand = from("192.0.2.8");
+    let owner = stage
+        .authority
+        .verify("shop61.by-another-system", &demand, None, stage.time());
+    assert_eq!(owner.await.unwrap().verdict, Verdict::Valid);
+}
+
+#[tokio::test]
+async fn another_system_s_hash_that_was_altered_or_moved_opens_for_nobody() {
+    let stage = Stage::new().await;
+    let one = imported(&stage, &import(argon2("shop1.by-another-system", "shop1"))).await;
+    let two = imported(&stage, &import(argon2("shop2.by-another-system", "shop2"))).await;
+    let moved = Token {
+        imported: one.value.imported.clone(),
+        ..two.value.clone()
+    };
+    let key = keyspace::token(two.value.id);
+    stage.overwrite(key, &keyspace::encode(&moved)).await;
+    let error = judged(&stage, "shop1.by-another-system", Scope::All).await;
+    assert_eq!(error.unwrap().verdict, Verdict::Valid);
+    for string in ["shop2.by-another-system", "shop2.by-another-sys"] {
+        let error = judged(&stage, string, Scope::All).await.unwrap_err();
+        assert_eq!(error.reason, Reason::Internal);
+    }
+}
