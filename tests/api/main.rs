@@ -32,6 +32,7 @@ mod policy;
 mod reasons;
 mod refusal;
 mod revealing;
+mod rows;
 mod schema;
 mod search;
 mod sessions;

@@ -1,7 +1,7 @@
 //! Figures of a real server process, as ratios to a control in the same run: the machine's own speed cancels out.
 //!
-//! `cargo bench --bench bench -- verify|creates|batch|judge|lists|million|all`, and `smoke` for all of them in small. It needs `h2load`
-//! (Debian's nghttp2-client) for `verify` and `batch`.
+//! `cargo bench --bench bench -- verify|creates|batch|flood|judge|lists|million|all`, and `smoke` for all of them in small. It needs `h2load`
+//! (Debian's nghttp2-client) for `verify`, `batch` and `flood`.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,6 +16,7 @@
 mod batch;
 mod creates;
 mod fill;
+mod flood;
 mod generator;
 mod judge;
 mod lists;
@@ -63,7 +64,7 @@ fn main() -> ExitCode {
         .filter(|argument| argument != "--bench")
         .collect();
     let [what] = arguments.as_slice() else {
-        eprintln!("say one of: verify creates batch judge lists million all smoke");
+        eprintln!("say one of: verify creates batch flood judge lists million all smoke");
         return ExitCode::from(2);
     };
     let scale = if what == "smoke" { SMOKE } else { FULL };
@@ -74,6 +75,7 @@ fn main() -> ExitCode {
         ("verify", verify::run as fn(Scale)),
         ("batch", batch::run),
         ("creates", creates::run),
+        ("flood", flood::run),
         ("judge", judge::run),
         ("lists", lists::run),
         ("million", million::run),
@@ -86,7 +88,7 @@ fn main() -> ExitCode {
     if ran {
         ExitCode::SUCCESS
     } else {
-        eprintln!("{what} is none of: verify creates batch judge lists million all smoke");
+        eprintln!("{what} is none of: verify creates batch flood judge lists million all smoke");
         ExitCode::from(2)
     }
 }

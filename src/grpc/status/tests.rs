@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use super::*;
 use crate::authority::error::Violation;
 
-const REASONS: [Reason; 27] = [
+const REASONS: [Reason; 29] = [
     Reason::CredentialMissing,
     Reason::CredentialRefused,
     Reason::LoginRefused,
@@ -25,6 +25,8 @@ const REASONS: [Reason; 27] = [
     Reason::OwnerDisabled,
     Reason::LimitExceeded,
     Reason::TooManyTokens,
+    Reason::AlreadyImported,
+    Reason::RevisionUnknown,
     Reason::NotReady,
     Reason::StoreUnavailable,
     Reason::RecordDamaged,
