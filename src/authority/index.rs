@@ -221,7 +221,7 @@ impl State {
         let orders: usize = self.directory.libraries().map(|l| l.tokens.bytes()).sum();
         Size {
             tokens: self.tokens.len(),
-            bytes: self.tokens.bytes() + orders,
+            bytes: self.tokens.bytes() + orders + self.uses.bytes(),
         }
     }
 

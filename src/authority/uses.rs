@@ -182,14 +182,11 @@ impl Uses {
         Some(entries[at].used.last.as_ref()?.time)
     }
 
-    /// How many tokens it holds, and about how many bytes it takes for them.
+    /// Bytes allocated for the buckets; what permissions and refusals take comes to it.
     #[must_use]
-    pub fn size(&self) -> (usize, usize) {
-        let sizes = self.buckets.iter().map(|bucket| {
-            let entries = lock(bucket);
-            (entries.len(), entries.capacity() * size_of::<Entry>())
-        });
-        sizes.fold((0, 0), |(n, b), (len, bytes)| (n + len, b + bytes))
+    pub fn bytes(&self) -> usize {
+        let entries = self.buckets.iter().map(|bucket| lock(bucket).capacity());
+        entries.sum::<usize>() * size_of::<Entry>() + size_of_val(&*self.buckets)
     }
 
     /// Takes in what a record tells; `None` if it can't be understood whole. What this process wrote itself is known.

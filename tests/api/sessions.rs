@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use token_authority::proto::v1::{
     CreateTokenRequest, ErrorReason, GetTokenRequest, ListTokensRequest, OpenSessionRequest,
-    SetPasswordRequest, TokenKind, UpdateUserRequest, UserState, Verdict,
+    SetPasswordRequest, Token, TokenKind, UpdateUserRequest, UserState, Verdict,
 };
 use tonic_types::StatusExt as _;
 
@@ -91,10 +91,15 @@ async fn a_person_sets_a_password_logs_in_and_serves_itself_with_the_session() {
     let get = GetTokenRequest {
         token_id: session.token_id.clone(),
     };
-    assert_eq!(
-        ann.admin.get_token(get).await.unwrap().into_inner().token,
-        Some(session)
-    );
+    let shown = ann.admin.get_token(get).await.unwrap().into_inner();
+    let token = shown.token.unwrap();
+    assert!(token.last_use.is_some(), "it was used since");
+    let unused = Token {
+        last_use: None,
+        ..token
+    };
+    assert_eq!(unused, session);
+    assert_eq!(shown.user.unwrap().user, "ann");
     let narrow = CreateTokenRequest {
         display_name: "narrow".into(),
         permissions: texts(&[SELF, "orders:read"]),

@@ -194,7 +194,7 @@ async fn tokens_are_found_by_their_last_use() {
     let (world, gate, made, secret) = with_gate().await;
     let (never, _) = world.token(asking(ACME, "till")).await;
     verify(&gate, demand(&secret, "orders:read")).await;
-    let last = token(&world, &made.token_id).await.last_use.expect("used");
+    let found = token(&world, &made.token_id).await.last_use.expect("used");
     let list = async |request: ListTokensRequest| -> Vec<String> {
         let request = ListTokensRequest {
             library: ACME.into(),
@@ -210,10 +210,10 @@ async fn tokens_are_found_by_their_last_use() {
         used_before,
         ..Default::default()
     };
-    assert_eq!(list(used(last.time, None)).await, [&made.token_id[..]]);
-    assert_eq!(list(used(None, last.time)).await, Vec::<String>::new());
+    assert_eq!(list(used(found.time, None)).await, [&made.token_id[..]]);
+    assert_eq!(list(used(None, found.time)).await, Vec::<String>::new());
     assert_eq!(
-        list(used(None, later(last.time, 1))).await,
+        list(used(None, later(found.time, 1))).await,
         [&made.token_id[..]]
     );
     let unused = |unused_since| ListTokensRequest {
@@ -221,19 +221,19 @@ async fn tokens_are_found_by_their_last_use() {
         ..Default::default()
     };
     assert_eq!(
-        list(unused(later(last.time, 1))).await,
+        list(unused(later(found.time, 1))).await,
         [&never.token_id[..], &made.token_id[..]]
     );
     assert_eq!(
-        list(unused(later(last.time, -3600))).await,
+        list(unused(later(found.time, -3600))).await,
         Vec::<String>::new()
     );
     for (request, field) in [
-        (used(last.time, last.time), "used_before"),
+        (used(found.time, found.time), "used_before"),
         (
             ListTokensRequest {
-                used_after: last.time,
-                ..unused(last.time)
+                used_after: found.time,
+                ..unused(found.time)
             },
             "unused_since",
         ),

@@ -159,7 +159,7 @@ fn a_bucket_is_written_in_as_many_records_as_it_takes_and_read_whole() {
         .iter()
         .filter(|change| matches!(change, Change::Put(..)));
     assert_eq!((puts.count(), left.len()), (1, changes.len()));
-    assert_eq!(read.size().0, 1);
+    assert_eq!(read.of(id(2)), None);
     assert_eq!(take(&read).len(), 1);
     let none = read.take(Bucket::of(id(0)), |_| true);
     assert!(matches!(&none[..], [Change::Delete(_)]), "{none:?}");

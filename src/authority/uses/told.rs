@@ -118,7 +118,8 @@ impl Uses {
         let entry = entry_of(&mut entries, id);
         entry.set_waiting(verdict, false);
         let refused = entry.used.refused_with(verdict);
-        if !refused.is_due(now) {
+        // The token may have been forgotten in the meantime.
+        if refused.count == 0 || !refused.is_due(now) {
             return None;
         }
         let telling = Telling {
