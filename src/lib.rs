@@ -23,7 +23,7 @@
 //! Mostly it is what is *absent*.
 //!
 //! - Verify reads memory alone. It calls no store, writes nothing, and waits for nothing, except for a token that is not
-//!   loaded yet after a start.
+//!   loaded yet after a start, and for the first use of a weak one that was imported.
 //! - The index is changed by the store's writer alone, by whole durable batches, under one write lock. A judgement holds the
 //!   read lock, so it sees one revision; what it has not seen, nobody was promised (G2), and what somebody was promised, it
 //!   has seen (G3).
@@ -35,7 +35,7 @@
 //! - No type that holds a secret can be printed. A secret leaves the process in the one answer that makes it.
 //! - What can't be read, decoded or decided refuses. No error path ends in VALID (G6).
 //!
-//! # Five walks
+//! # Six walks
 //!
 //! **Create.** [`grpc::context`] gives the call its id, span and deadline. [`grpc::identity`] judges the credential for
 //! `tokens:admin`. `grpc/convert` takes the message apart, all faults at once. [`authority::transaction`] judges the caller
@@ -52,6 +52,10 @@
 //!
 //! **Log in.** [`authority::sessions`] counts the attempt, hashes the password on one of few threads that do nothing else, and
 //! only then plans a token as Create does. The commit names the password that was proved. Nothing of it is on Verify's way.
+//!
+//! **Import.** As Create, item by item, with a string that another system made up: [`authority::import`] computes the id from
+//! it, so Verify finds it without a table. A strong one is proved by its HMAC from then on; a weak one is hashed on the same
+//! few threads as passwords, counted as a guess, and leaves its HMAC at its first use.
 //!
 //! **Start.** The port listens and health answers. The store opens; the root key is proved; keys and directory are loaded.
 //! From here Verify answers correctly. The tokens follow in slices between commits; one that is not there yet is fetched by
