@@ -23,7 +23,8 @@
 //! Mostly it is what is *absent*.
 //!
 //! - Verify reads memory alone. It calls no store, writes nothing, and waits for nothing, except for a token that is not
-//!   loaded yet after a start. What tokens are used for it notes in memory; upkeep writes that later, apart from the tokens.
+//!   loaded yet after a start, and for the first use of a weak one that was imported. What tokens are used for it notes in
+//!   memory; upkeep writes that later, apart from the tokens.
 //! - The index is changed by the store's writer alone, by whole durable batches, under one write lock. A judgement holds the
 //!   read lock, so it sees one revision; what it has not seen, nobody was promised (G2), and what somebody was promised, it
 //!   has seen (G3).
@@ -61,6 +62,10 @@
 //! **Watch.** Each commit leaves its audit event in [`authority`]'s feed, a ring in memory that waits for nobody. A watcher takes
 //! from it at its own pace, and goes over the log for what lies further back; its caller is judged again at every look.
 //! Upkeep tells which tokens expire as events of its own.
+//!
+//! **Import.** As Create, item by item, with a string that another system made up: [`authority::import`] computes the id from
+//! it, so Verify finds it without a table. A strong one is proved by its HMAC from then on; a weak one is hashed on the same
+//! few threads as passwords, counted as a guess, and leaves its HMAC at its first use.
 //!
 //! **Start.** The port listens and health answers. The store opens; the root key is proved; keys and directory are loaded.
 //! From here Verify answers correctly. The tokens follow in slices between commits; one that is not there yet is fetched by

@@ -103,20 +103,20 @@ impl Authority {
     /// [`Reason::InvalidFields`] if it is weak and nothing but the whole string would find it.
     pub fn place_import(&self, asked: &ImportToken, library: Uid) -> Result<Placed, Error> {
         let declared = strength::of_bits(asked.declared_bits);
-        let (strength, digest, cut) = match &asked.form {
+        let (strength, digest, locator) = match &asked.form {
             Form::Plaintext(string) => (strength::of(string.expose()), Some(string.digest()), None),
             Form::Sha256(digest, locator) => (declared, Some(digest.clone()), locator.as_ref()),
             Form::Argon2(_, locator) => (declared, None, locator.as_ref()),
         };
-        let (cut, id) = match digest.filter(|_| strength == ImportStrength::Strong) {
-            Some(digest) => (None, self.newest_id(library, Found::Whole(&digest))),
-            None => {
-                let locator = match &asked.form {
-                    Form::Plaintext(string) => asked.locator_of(string)?,
-                    Form::Sha256(..) | Form::Argon2(..) => asked.locator_given(cut)?,
-                };
-                (asked.cut, self.newest_id(library, Found::Locator(locator)))
-            }
+        let whole = digest.filter(|_| strength == ImportStrength::Strong);
+        let (cut, id) = if let Some(digest) = whole {
+            (None, self.newest_id(library, Found::Whole(&digest)))
+        } else {
+            let locator = match &asked.form {
+                Form::Plaintext(string) => asked.locator_of(string)?,
+                Form::Sha256(..) | Form::Argon2(..) => asked.locator_given(locator)?,
+            };
+            (asked.cut, self.newest_id(library, Found::Locator(locator)))
         };
         Ok(Placed {
             id: id.ok_or_else(no_key)?,

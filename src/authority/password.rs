@@ -40,7 +40,7 @@ pub struct KeptPassword {
 
 /// A hash that takes tens of milliseconds and 19 MiB to make, or to compare with.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SlowHash(PasswordHash);
+pub struct SlowHash(Box<PasswordHash>);
 
 /// Memory of one hash, KiB. With the two that follow: the least that OWASP recommends.
 const MEMORY_KIB: u32 = 19 * 1024;
@@ -99,7 +99,7 @@ impl SlowHash {
     pub fn make(secret: &[u8]) -> Result<SlowHash, Error> {
         let salt = secret::random::<SALT_BYTES>()?;
         let made = argon2()?.hash_password_with_salt(secret, &salt);
-        made.map(SlowHash).map_err(|_| not_hashed())
+        made.map(SlowHash::of).map_err(|_| not_hashed())
     }
 
     /// One that nothing matches, and that takes as long to find out.
@@ -108,7 +108,7 @@ impl SlowHash {
             secret::random::<HASH_BYTES>()?,
             secret::random::<HASH_BYTES>()?,
         ];
-        Ok(SlowHash(PasswordHash {
+        Ok(SlowHash::of(PasswordHash {
             algorithm: Ident::new(ARGON2ID_IDENT.as_str()).map_err(|_| not_hashed())?,
             version: Some(Version::V0x13.into()),
             params: argon2()?.params().try_into().map_err(|_| not_hashed())?,
@@ -120,7 +120,9 @@ impl SlowHash {
     /// Whether it was made of this; compares in constant time.
     #[must_use]
     pub fn matches(&self, secret: &[u8]) -> bool {
-        Argon2::default().verify_password(secret, &self.0).is_ok()
+        Argon2::default()
+            .verify_password(secret, self.0.as_ref())
+            .is_ok()
     }
 
     /// The inverse of its text; `None` for anything else, and for what would cost more than it may.
@@ -131,7 +133,7 @@ impl SlowHash {
         let cost = [params.m_cost(), params.t_cost(), params.p_cost()];
         let affordable = cost.iter().zip(MOST).all(|(cost, most)| *cost <= most);
         let whole = hash.algorithm == ARGON2ID_IDENT && hash.salt.is_some() && hash.hash.is_some();
-        (affordable && whole).then_some(SlowHash(hash))
+        (affordable && whole).then(|| SlowHash::of(hash))
     }
 
     /// One that another system made, of any kind of Argon2: every parameter given, and none beyond what may be demanded.
@@ -160,7 +162,11 @@ impl SlowHash {
         if cost.iter().zip(MOST).any(|(cost, most)| *cost > most) {
             return Err(COST);
         }
-        Ok(SlowHash(hash))
+        Ok(SlowHash::of(hash))
+    }
+
+    fn of(hash: PasswordHash) -> SlowHash {
+        SlowHash(Box::new(hash))
     }
 }
 

@@ -96,15 +96,11 @@ fn alphabet(text: &[u8]) -> f64 {
     if text.iter().all(u8::is_ascii_hexdigit) {
         return 16.0;
     }
-    let kinds: [(fn(&u8) -> bool, f64); 4] = [
-        (u8::is_ascii_lowercase, 26.0),
-        (u8::is_ascii_uppercase, 26.0),
-        (u8::is_ascii_digit, 10.0),
-        // Of the 32 marks, formats use one or two.
-        (u8::is_ascii_punctuation, 2.0),
-    ];
-    let occurring = kinds.iter().filter(|(is, _)| text.iter().any(is));
-    occurring.map(|(_, size)| size).sum::<f64>().max(1.0)
+    let of = |is: fn(&u8) -> bool, size: f64| if text.iter().any(is) { size } else { 0.0 };
+    let letters = of(u8::is_ascii_lowercase, 26.0) + of(u8::is_ascii_uppercase, 26.0);
+    // Of the 32 marks, formats use one or two.
+    let others = of(u8::is_ascii_digit, 10.0) + of(u8::is_ascii_punctuation, 2.0);
+    (letters + others).max(1.0)
 }
 
 /// Shannon's entropy of the characters as they occur, bits for each; with the correction of Miller (1955) for what a short

@@ -187,7 +187,7 @@ impl Import {
             let request = self.request(left.iter().map(|i| batch[*i].item.clone()).collect());
             let send = async |request| session.token_admin().import_tokens(request).await;
             let answer = session.change(request, send).await?;
-            let sent = left.len();
+            let asked = left.len();
             let mut unreached = Vec::new();
             for (i, result) in left.into_iter().zip(answer.results) {
                 if is(&result, ErrorReason::LimitExceeded) {
@@ -196,7 +196,7 @@ impl Import {
                 results[i] = result;
             }
             left = unreached;
-            if left.len() < sent {
+            if left.len() < asked {
                 fruitless = 0;
             } else {
                 fruitless += 1;

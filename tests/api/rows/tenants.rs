@@ -90,8 +90,8 @@ async fn tokens_are_deleted_one_by_one_or_as_many_as_were_selected() {
     for (_, secret) in &made {
         verdicts.push(world.verdict(secret).await);
     }
-    use Verdict::{Revoked, Valid};
-    assert_eq!(verdicts, [Revoked, Revoked, Valid, Revoked]);
+    let (ended, good) = (Verdict::Revoked, Verdict::Valid);
+    assert_eq!(verdicts, [ended, ended, good, ended]);
 }
 
 #[tokio::test]
@@ -111,14 +111,14 @@ async fn a_session_shows_user_email_department_user_type_last_use_and_expiry() {
     directory.update_user(known).await.unwrap();
     let boss = administrator(&world).await;
     let (session, secret) = log_in(&boss.clients, "mia", "Pixel").await;
-    let unused = inspect(&boss.clients, &session.token_id).await;
-    assert_eq!(unused.token.unwrap().last_use, None);
-    let used = VerifyRequest {
+    let before = inspect(&boss.clients, &session.token_id).await;
+    assert_eq!(before.token.unwrap().last_use, None);
+    let request = VerifyRequest {
         client_ip: "198.51.100.7".into(),
         ..demand(&secret, &["orders:read"])
     };
-    let used = verify(&boss.clients, used).await;
-    assert_eq!(used.verdict(), Verdict::Valid);
+    let seen = verify(&boss.clients, request).await;
+    assert_eq!(seen.verdict(), Verdict::Valid);
 
     let shown = inspect(&boss.clients, &session.token_id).await;
     let (token, user) = (shown.token.unwrap(), shown.user.unwrap());
