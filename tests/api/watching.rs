@@ -16,7 +16,7 @@ use crate::cli::bare;
 use crate::harness::Clients;
 use crate::host::Host;
 use crate::refusal::{assert_refused, fields_of, told};
-use crate::world::{ACME, ADMIN, RIVAL, World, asking};
+use crate::world::{ACME, ADMIN, RIVAL, World, asking, texts};
 
 /// Longest that a watcher waits for what happened already, on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -114,6 +114,25 @@ async fn a_watcher_is_told_at_once_until_its_right_is_gone_and_of_nothing_after(
     let rest = next(&mut resumed).await.unwrap().events;
     let actions: Vec<_> = rest.iter().map(|e| e.action.as_str()).collect();
     assert_eq!(actions, ["token.revoke", "token.create"]);
+}
+
+#[tokio::test]
+async fn a_watch_in_which_nothing_happens_ends_with_its_caller_all_the_same() {
+    let world = World::new().await;
+    world.person(ACME, "boss", &[ADMIN]).await;
+    let request = CreateTokenRequest {
+        permissions: texts(&[ADMIN]),
+        lifetime: "1s".into(),
+        ..asking(ACME, "boss")
+    };
+    let (_, secret) = world.token(request).await;
+    let clients = world.server.clients(&secret);
+    let mut watching = watch(&clients, WatchEventsRequest::default()).await;
+    next(&mut watching).await.unwrap();
+    let started = Instant::now();
+    let ended = assert_refused(next(&mut watching).await, ErrorReason::CredentialRefused);
+    assert_eq!(told(&ended, "verdict").as_deref(), Some("EXPIRED"));
+    assert!(started.elapsed() < Duration::from_secs(15));
 }
 
 #[tokio::test]

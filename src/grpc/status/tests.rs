@@ -52,7 +52,7 @@ fn every_documented_reason_is_sent_with_its_documented_code() {
         );
         assert!(sent.insert(info.reason));
     }
-    let values = (1..).map_while(|number| ErrorReason::try_from(number).ok());
+    let values = (1..1000).filter_map(|number| ErrorReason::try_from(number).ok());
     assert_eq!(values.count(), sent.len());
 }
 
