@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use super::*;
 use crate::authority::error::Violation;
 
-const REASONS: [Reason; 26] = [
+const REASONS: [Reason; 27] = [
     Reason::CredentialMissing,
     Reason::CredentialRefused,
     Reason::LoginRefused,
@@ -23,6 +23,7 @@ const REASONS: [Reason; 26] = [
     Reason::NotRevealable,
     Reason::InUse,
     Reason::OwnerDisabled,
+    Reason::RevisionUnknown,
     Reason::LimitExceeded,
     Reason::NotReady,
     Reason::StoreUnavailable,
