@@ -37,19 +37,21 @@ impl Authority {
     /// # Errors
     /// Those of the store; what was not told is told by the next call.
     pub async fn tell_refused(&self, now: Now) -> Result<(), Error> {
-        let (mut told, mut changes) = (Vec::new(), Vec::new());
-        while changes.len() < TOLD_AT_ONCE {
+        let mut told = Vec::new();
+        while told.len() < TOLD_AT_ONCE {
             let Some((id, verdict)) = lock(&self.uses.untold).pop_front() else {
                 break;
             };
             // It may have been told before the last start. What can't be read does not keep it from being told.
             let _ = self.load_uses_of(id).await;
-            let Some(telling) = self.uses.tell(id, verdict, now.time) else {
-                continue;
-            };
-            if let Some(event) = self.event_of(&telling, now.time)? {
+            told.extend(self.uses.tell(id, verdict, now.time));
+        }
+        // Their keys are made when nothing is waited for any more but the commit.
+        let time = self.logged(now);
+        let mut changes = Vec::new();
+        for telling in &told {
+            if let Some(event) = self.event_of(telling, time)? {
                 changes.push(Change::Put(event.key.clone(), keyspace::encode(&event)));
-                told.push(telling);
             }
         }
         if changes.is_empty() {
@@ -65,7 +67,7 @@ impl Authority {
     }
 
     /// `None` for a token that is gone.
-    fn event_of(&self, telling: &Telling, now: Moment) -> Result<Option<AuditEvent>, Error> {
+    fn event_of(&self, telling: &Telling, time: Moment) -> Result<Option<AuditEvent>, Error> {
         let (library, uid, user) = {
             let state = self.index.read()?;
             let Lookup::Known(view) = state.token(telling.id) else {
@@ -75,8 +77,8 @@ impl Authority {
             (library, view.library.uid, view.user.user.to_string())
         };
         Ok(Some(AuditEvent {
-            key: self.audit_key(uid, now)?,
-            time: now,
+            key: self.audit_key(uid, time)?,
+            time,
             action: ACTION.to_owned(),
             actor: AUTHORITY.to_owned(),
             library,
