@@ -10,6 +10,7 @@ pub mod identity;
 mod import;
 pub mod method;
 pub mod reflection;
+mod revoke;
 pub mod routes;
 pub mod status;
 mod verify;

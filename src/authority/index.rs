@@ -9,6 +9,7 @@
 //! used for follows behind them in the same way; a session that is judged by it is not known before.
 
 mod directory;
+mod follow;
 mod imports;
 mod order;
 mod tokens;
@@ -21,22 +22,20 @@ use std::sync::{Arc, RwLock, RwLockReadGuard};
 pub use directory::{Directory, LibrarySlot, UserSlot};
 pub use imports::Imports;
 pub use order::{Orders, Place, Sort};
+use tokens::Tokens;
 pub use tokens::{Packed, Successor};
-use tokens::{TokenTooOdd, Tokens};
 use uses::LoadedUses;
 pub use watermarks::Watermarks;
 
-use super::directory::{Library, User, UserType};
 use super::error::{Error, Reason};
 use super::feed::Feed;
 use super::judge::{Records, TokenFacts};
-use super::keyspace::{self, Versioned};
+use super::keyspace;
 use super::moment::Moment;
 use super::secret::TokenId;
-use super::token::Token;
 use super::uses::Uses;
 use super::watermark::Watermark;
-use crate::store::{Committed, Event, Follower, Key, Load, Record, Revision};
+use crate::store::{Key, Revision};
 
 /// The index, shared between the writer and the readers.
 pub struct Index(RwLock<State>, Feed);
@@ -161,39 +160,6 @@ impl Default for Index {
     }
 }
 
-impl Follower for Arc<Index> {
-    fn publish(&mut self, commits: &[Committed]) {
-        self.change(|state| {
-            for commit in commits {
-                for event in &commit.events {
-                    state.apply(event);
-                }
-                state.revision = commit.revision;
-            }
-        });
-        // Who is told of an event finds in the index what it changed.
-        self.1.publish(commits);
-    }
-
-    fn loaded(&mut self, load: &Load, records: Vec<Record>) {
-        self.change(|state| {
-            if let Load::Slice { prefix, limit, .. } = load {
-                if prefix.as_slice() == keyspace::TOKENS {
-                    state.loaded = match records.last() {
-                        Some(last) if records.len() == *limit => Loaded::Through(last.key.clone()),
-                        _ => Loaded::All,
-                    };
-                }
-                state.loaded_uses.note(prefix, &records, *limit);
-            }
-            for record in records {
-                state.revision = state.revision.max(record.mod_revision);
-                state.apply(&Event::Put(record));
-            }
-        });
-    }
-}
-
 // === impl State ===
 
 impl State {
@@ -309,97 +275,6 @@ impl State {
             records,
             uses: &self.uses,
         }
-    }
-
-    fn apply(&mut self, event: &Event) {
-        match event {
-            Event::Put(record) => {
-                if self.put(record).is_none() {
-                    tracing::error!(key = %record.key.escape_ascii(), "a stored record can't be understood");
-                    if let Some(watermark) = Watermark::unreadable(&record.key) {
-                        self.directory.put_watermark(watermark);
-                    }
-                    // What was known before no longer holds.
-                    self.delete(&record.key);
-                    self.damaged.extend(damaged_token(&record.key));
-                }
-            }
-            Event::Delete(key) => {
-                self.delete(key);
-            }
-        }
-    }
-
-    /// `None` if it is a record of the index, but can't be understood.
-    fn put(&mut self, record: &Record) -> Option<()> {
-        match record.key.get(..1)? {
-            keyspace::TOKENS => {
-                let token = keyspace::decode::<Token>(record)?;
-                self.put_token(&token, record.create_revision).ok()?;
-            }
-            keyspace::LIBRARIES => {
-                let Versioned { value, revision } = keyspace::decode::<Library>(record)?;
-                self.directory.put_library(value, revision);
-            }
-            keyspace::USER_TYPES => {
-                let Versioned { value, revision } = keyspace::decode::<UserType>(record)?;
-                self.directory.put_user_type(value, revision);
-            }
-            keyspace::USERS => {
-                let Versioned { value, revision } = keyspace::decode::<User>(record)?;
-                self.directory.put_user(value, revision);
-            }
-            keyspace::WATERMARKS => {
-                let watermark = keyspace::decode::<Watermark>(record)?;
-                self.directory.put_watermark(watermark);
-            }
-            keyspace::USES => self.uses.put(record)?,
-            _ => {}
-        }
-        Some(())
-    }
-
-    fn put_token(
-        &mut self,
-        token: &Versioned<Token>,
-        created: Revision,
-    ) -> Result<(), TokenTooOdd> {
-        let Versioned {
-            value: token,
-            revision,
-        } = token;
-        let library = self
-            .directory
-            .library_slot(token.library_uid, &token.library);
-        let user = self.directory.user_slot(token.user_uid, &token.user);
-        let before = self
-            .tokens
-            .put(token, (created, *revision), library, user)?;
-        let now = self.tokens.get(token.id);
-        self.directory.replace_token(library, before.as_ref(), now);
-        self.damaged.remove(&token.id);
-        Ok(())
-    }
-
-    fn delete(&mut self, key: &[u8]) -> Option<()> {
-        match key.get(..1)? {
-            keyspace::TOKENS => {
-                let packed = self.tokens.remove(keyspace::token_id(key)?)?;
-                self.directory
-                    .replace_token(packed.library, Some(&packed), None);
-            }
-            keyspace::LIBRARIES => self.directory.delete_library(&keyspace::library_name(key)?),
-            keyspace::USER_TYPES => {
-                let (library, name) = keyspace::uid_and_name(key)?;
-                self.directory.delete_user_type(library, &name);
-            }
-            keyspace::USERS => {
-                let (library, name) = keyspace::uid_and_name(key)?;
-                self.directory.delete_user(library, &name);
-            }
-            _ => {}
-        }
-        Some(())
     }
 }
 

@@ -6,7 +6,7 @@ use super::moment::Moment;
 use super::permission::{Permission, Reserved};
 use super::policy;
 use super::state::TokenState;
-use super::token::{Token, TokenKind};
+use super::token::{ImportStrength, Token, TokenKind};
 use super::uses::Use;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -34,6 +34,8 @@ pub enum ReviewReason {
     MoreRightsThanUsed,
     /// It may be used from anywhere.
     NoIpRestriction,
+    /// It was imported, its string can be guessed, and no other has taken its place.
+    ImportedWeak,
 }
 
 /// What was found of a token.
@@ -103,6 +105,10 @@ pub(super) fn review(view: &View<'_>, now: Moment) -> Option<Found> {
                     library.map_or(&[][..], |library| &library.allowed_cidrs),
                     &view.records.grant.allowed_cidrs,
                 ),
+        ),
+        (
+            ReviewReason::ImportedWeak,
+            view.token.imported() == Some(ImportStrength::Weak) && view.successor.is_none(),
         ),
     ];
     let reasons: Vec<_> = reasons

@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::authority::cidr::Cidr;
+use crate::authority::directory::Library;
 use crate::authority::idle::IdleTimeout;
 use crate::authority::judge::{Demand, Verdict, judge};
 use crate::authority::keyspace::Stored;
 use crate::authority::moment::Moment;
 use crate::authority::tests::samples::{full, library, name, networks, token, user, user_type};
-use crate::authority::token::{Grant, Revocation, RevocationReason, TokenKind};
+use crate::authority::token::{Grant, Revocation, RevocationReason, Token, TokenKind};
+use crate::store::{Committed, Event, Follower, Load, Record};
 
 /// An index that commits are published to by hand.
 struct Followed {

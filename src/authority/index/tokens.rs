@@ -2,13 +2,16 @@
 //! through chains.
 
 mod chains;
+mod grants;
+mod slab;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use hashbrown::HashTable;
 
 use self::chains::{Chains, Link};
+use self::grants::Grants;
+use self::slab::Slab;
 use super::order::{Place, Sort};
 use crate::authority::import::Cut;
 use crate::authority::judge::TokenFacts;
@@ -67,23 +70,7 @@ pub struct Packed {
     cut: u8,
 }
 
-/// Entries in chunks, so that growing never copies what is there.
-#[derive(Default)]
-struct Slab {
-    chunks: Vec<Vec<Packed>>,
-    free: Vec<u32>,
-}
-
-/// Grants, each kept once: most tokens of a library have one of a few.
-#[derive(Default)]
-struct Grants {
-    slots: Vec<(Arc<Grant>, u32)>,
-    by_value: HashMap<Arc<Grant>, u32>,
-    free: Vec<u32>,
-}
-
 const SHARDS: usize = 256;
-const CHUNK: usize = 4096;
 const SUSPENDED: u8 = 1;
 const REVOKED: u8 = 2;
 const SUPERSEDED: u8 = 4;
@@ -149,7 +136,7 @@ impl Tokens {
 
     /// The grant of a token.
     pub(super) fn grant(&self, packed: &Packed) -> &Grant {
-        &self.grants.slots[packed.grant as usize].0
+        self.grants.get(packed.grant)
     }
 
     /// Adds a token, made and changed at these revisions, or replaces what is known of it. Returns what was known before.
@@ -222,7 +209,7 @@ impl Tokens {
         let (slot, _) = found.ok()?.remove();
         chains.take(slab, slot);
         let packed = *slab.get(slot);
-        slab.free.push(slot);
+        slab.free(slot);
         grants.give_back(packed.grant);
         Some(packed)
     }
@@ -245,15 +232,12 @@ impl Tokens {
     /// The grants in use, each with the number of tokens that have it.
     #[cfg(test)]
     pub(super) fn grants_in_use(&self) -> impl Iterator<Item = (&Grant, u32)> {
-        let slots = self.grants.slots.iter();
-        slots
-            .filter(|(_, uses)| *uses > 0)
-            .map(|(grant, uses)| (grant.as_ref(), *uses))
+        self.grants.in_use()
     }
 
     /// Bytes allocated for them, the libraries' orders apart.
     pub(super) fn bytes(&self) -> usize {
-        let slab = self.slab.chunks.len() * CHUNK * size_of::<Packed>();
+        let slab = self.slab.bytes();
         // A slot number and one control byte for each place of a table.
         let tables: usize = self
             .shards
@@ -321,62 +305,6 @@ impl Packed {
         Place {
             rank: sort.rank(time),
             id: self.id,
-        }
-    }
-}
-
-// === impl Slab ===
-
-impl Slab {
-    fn get(&self, slot: u32) -> &Packed {
-        &self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
-    }
-
-    fn get_mut(&mut self, slot: u32) -> &mut Packed {
-        &mut self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
-    }
-
-    fn insert(&mut self, packed: Packed) -> u32 {
-        if let Some(slot) = self.free.pop() {
-            *self.get_mut(slot) = packed;
-            return slot;
-        }
-        if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK) {
-            self.chunks.push(Vec::with_capacity(CHUNK));
-        }
-        let last = self.chunks.len() - 1;
-        self.chunks[last].push(packed);
-        // 2^32 tokens would take 340 GB: memory ends long before the slot numbers do.
-        u32::try_from(last * CHUNK + self.chunks[last].len() - 1).unwrap_or(u32::MAX)
-    }
-}
-
-// === impl Grants ===
-
-impl Grants {
-    fn take(&mut self, grant: &Grant) -> u32 {
-        if let Some(&slot) = self.by_value.get(grant) {
-            self.slots[slot as usize].1 += 1;
-            return slot;
-        }
-        let grant = Arc::new(grant.clone());
-        let slot = if let Some(slot) = self.free.pop() {
-            self.slots[slot as usize] = (grant.clone(), 1);
-            slot
-        } else {
-            self.slots.push((grant.clone(), 1));
-            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
-        };
-        self.by_value.insert(grant, slot);
-        slot
-    }
-
-    fn give_back(&mut self, slot: u32) {
-        let (grant, uses) = &mut self.slots[slot as usize];
-        *uses -= 1;
-        if *uses == 0 {
-            self.by_value.remove(grant);
-            self.free.push(slot);
         }
     }
 }

@@ -82,13 +82,14 @@ pub(in crate::cli) fn worst_first(findings: &mut [v1::TokenFinding]) {
     });
 }
 
-/// How much a reason weighs: what nobody needs or nobody answers for most, then what goes beyond what was agreed, then what is
-/// merely wider than it could be, and least what ends by itself.
+/// How much a reason weighs: what nobody needs or nobody answers for most, then what goes beyond what was agreed, then what
+/// can be guessed, then what is merely wider than it could be, and least what ends by itself.
 fn weight(reason: Reason) -> u32 {
     match reason {
         Reason::OwnerDisabled => 50,
         Reason::NeverUsed | Reason::Unused => 40,
         Reason::LongerThanPolicy => 30,
+        Reason::ImportedWeak => 25,
         Reason::MoreRightsThanUsed => 20,
         Reason::NoIpRestriction => 10,
         Reason::ExpiresSoon => 5,
@@ -147,6 +148,7 @@ pub(in crate::cli) fn mend(
             // It is past what policy allows already: a new one is within it.
             _ => format!("rotate {id}"),
         },
+        Reason::ImportedWeak => format!("rotate {id}"),
         Reason::MoreRightsThanUsed => {
             let options = last
                 .permissions

@@ -27,5 +27,6 @@ fn reason(reason: ReviewReason) -> v1::ReviewReason {
         ReviewReason::LongerThanPolicy => v1::ReviewReason::LongerThanPolicy,
         ReviewReason::MoreRightsThanUsed => v1::ReviewReason::MoreRightsThanUsed,
         ReviewReason::NoIpRestriction => v1::ReviewReason::NoIpRestriction,
+        ReviewReason::ImportedWeak => v1::ReviewReason::ImportedWeak,
     }
 }
