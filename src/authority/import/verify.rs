@@ -139,7 +139,9 @@ impl Authority {
             (Scope::All, None) => directory.imports().take(MAX_LIBRARIES + 1).collect(),
         };
         Ok(Reach {
-            uncertain: found.iter().find_map(|(_, imports)| imports.readable().err()),
+            uncertain: found
+                .iter()
+                .find_map(|(_, imports)| imports.readable().err()),
             libraries: found
                 .into_iter()
                 .map(|(library, imports)| (library, imports.cuts().to_vec()))

@@ -224,7 +224,9 @@ impl Directory {
 
     /// The same of all libraries that have some, or had.
     pub fn imports(&self) -> impl Iterator<Item = (Uid, &Imports)> {
-        self.imports.iter().map(|(library, imports)| (*library, imports))
+        self.imports
+            .iter()
+            .map(|(library, imports)| (*library, imports))
     }
 
     fn living(&mut self, library: Uid) -> Option<&mut LibrarySlot> {
