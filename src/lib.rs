@@ -65,11 +65,13 @@
 //!
 //! **Import.** As Create, item by item, with a string that another system made up: [`authority::import`] computes the id from
 //! it, so Verify finds it without a table. A strong one is proved by its HMAC from then on; a weak one is hashed on the same
-//! few threads as passwords, counted as a guess, and leaves its HMAC at its first use.
+//! few threads as passwords, counted as a guess, and leaves its HMAC at its first use. How weak ones are
+//! cut is a small record of each library, written by the first that is cut so.
 //!
-//! **Start.** The port listens and health answers. The store opens; the root key is proved; keys and directory are loaded.
-//! From here Verify answers correctly. The tokens follow in slices between commits; one that is not there yet is fetched by
-//! the writer. What they were used for comes last. When all is there, lists answer too, and an operator's token is made if there is no live one.
+//! **Start.** The port listens and health answers. The store opens; the root key is proved; keys and directory are loaded,
+//! and how imported tokens are found. From here Verify answers correctly. The tokens follow in slices between commits; one that
+//! is not there yet is fetched by the writer. What they were used for comes last. When all is there, lists answer too, and an
+//! operator's token is made if there is no live one.
 
 pub mod authority;
 pub mod cli;

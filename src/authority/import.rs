@@ -8,12 +8,14 @@
 //!
 //! An id is a keyed hash of what finds the token, so there is one token of a string, or of a locator, in a library.
 
+mod cuts;
 mod strength;
 mod string;
 mod verify;
 
 use async_trait::async_trait;
 
+pub use self::cuts::Cuts;
 pub use self::string::{Cut, ForeignString};
 pub(super) use self::verify::FirstUses;
 
@@ -34,9 +36,6 @@ use super::secret::{self, TokenId};
 use super::token::{ImportStrength, Imported, Token, Unproven};
 use super::transaction::{Call, Command, Done, Plan};
 use crate::store::Revision;
-
-/// Most cuts in use in a library: Verify tries each.
-const MAX_CUTS: usize = 8;
 
 /// A token to be imported.
 #[derive(Debug, Clone)]
@@ -67,6 +66,8 @@ pub enum Form {
 pub struct Placed {
     /// Its id, by which two of one string or one locator are told.
     pub id: TokenId,
+    /// The ids that older keys would have given it.
+    older_ids: Vec<TokenId>,
     /// How hard its string is to guess.
     pub strength: ImportStrength,
     cut: Option<Cut>,
@@ -85,13 +86,6 @@ impl Authority {
     /// The uid of a library that tokens may be imported into.
     pub fn import_into(&self, caller: &Caller, library: &Name, now: Moment) -> Result<Uid, Error> {
         self.authorise(caller, now)?;
-        if !self.index.read()?.is_complete() {
-            // Which cuts are in use is not known yet.
-            return Err(Error::new(
-                Reason::NotReady,
-                "the tokens are still being loaded; try again",
-            ));
-        }
         let library = self.library(library)?;
         tokens_allowed(&library.value)?;
         Ok(library.value.uid)
@@ -109,17 +103,20 @@ impl Authority {
             Form::Argon2(_, locator) => (declared, None, locator.as_ref()),
         };
         let whole = digest.filter(|_| strength == ImportStrength::Strong);
-        let (cut, id) = if let Some(digest) = whole {
-            (None, self.newest_id(library, Found::Whole(&digest)))
+        let ids = |found: Found<'_>| self.keys.imported_ids(library, found).collect::<Vec<_>>();
+        let (cut, ids) = if let Some(digest) = whole {
+            (None, ids(Found::Whole(&digest)))
         } else {
             let locator = match &asked.form {
                 Form::Plaintext(string) => asked.locator_of(string)?,
                 Form::Sha256(..) | Form::Argon2(..) => asked.locator_given(locator)?,
             };
-            (asked.cut, self.newest_id(library, Found::Locator(locator)))
+            (asked.cut, ids(Found::Locator(locator)))
         };
+        let (id, older_ids) = ids.split_first().ok_or_else(no_key)?;
         Ok(Placed {
-            id: id.ok_or_else(no_key)?,
+            id: *id,
+            older_ids: older_ids.to_vec(),
             strength,
             cut,
             library,
@@ -161,10 +158,6 @@ impl Authority {
         }
         (import.tag, import.unproven) = self.prove_import(asked, placed).await?;
         self.perform(call, &import, now).await
-    }
-
-    fn newest_id(&self, library: Uid, found: Found<'_>) -> Option<TokenId> {
-        self.keys.imported_ids(library, found).next()
     }
 
     /// A tag that nothing matches, of the newest key.
@@ -235,7 +228,8 @@ impl Command for Import<'_> {
         }
         self.asked.refuse_repeated_string()?;
         refuse_reserved(&token)?;
-        self.refuse_second(authority)?;
+        self.refuse_second(authority).await?;
+        self.use_cut(authority, &mut plan)?;
         authority.take_seat(&mut plan, &token, now).await?;
         plan.create(token)?;
         plan.event.comment = match self.placed.strength {
@@ -314,36 +308,37 @@ impl std::fmt::Debug for Form {
 // === impl Import ===
 
 impl Import<'_> {
-    /// One string, or one locator, is one token of a library; and Verify tries few cuts.
-    fn refuse_second(&self, authority: &Authority) -> Result<(), Error> {
-        let state = authority.index.read()?;
-        match state.token(self.placed.id) {
-            Lookup::Unknown => {}
-            Lookup::NotLoaded => {
-                return Err(Error::new(
-                    Reason::NotReady,
-                    "the tokens are still being loaded; try again",
-                ));
+    /// One string, or one locator, is one token of a library, whichever key gave it its id.
+    async fn refuse_second(&self, authority: &Authority) -> Result<(), Error> {
+        for id in [&self.placed.id].into_iter().chain(&self.placed.older_ids) {
+            authority.ensure_loaded(*id).await?;
+            match authority.index.read()?.token(*id) {
+                // What the store holds of it was loaded before.
+                Lookup::Unknown | Lookup::NotLoaded => {}
+                Lookup::Known(_) | Lookup::Damaged => return Err(self.placed.already(*id)),
             }
-            Lookup::Known(_) | Lookup::Damaged => return Err(self.placed.already()),
         }
-        let Some(cut) = self.placed.cut else {
-            return Ok(());
+        Ok(())
+    }
+
+    /// Has Verify look for such tokens. Of two imports that change how it does, one plans anew.
+    fn use_cut(&self, authority: &Authority, plan: &mut Plan<Token>) -> Result<(), Error> {
+        let library = self.placed.library;
+        let known = {
+            let state = authority.index.read()?;
+            let imports = state.directory().imports_of(library);
+            imports.map(|i| i.readable().cloned()).transpose()?
         };
-        let slot = state.directory().library_of(self.placed.library);
-        let in_use = slot.map(|slot| slot.imports.cuts().collect::<Vec<_>>());
-        let in_use = in_use.unwrap_or_default();
-        if in_use.contains(&cut) || in_use.len() < MAX_CUTS {
-            return Ok(());
+        let (before, revision) = match known {
+            Some(known) => (Some(known.value), known.revision),
+            None => (None, Revision(0)),
+        };
+        let cuts = before.clone().unwrap_or_else(|| Cuts::none(library));
+        let cuts = cuts.with(self.placed.cut)?;
+        if before.as_ref() != Some(&cuts) {
+            plan.put_at(cuts, revision)?;
         }
-        let named: Vec<String> = in_use.iter().map(ToString::to_string).collect();
-        Err(Error::invalid(
-            "locator",
-            format!(
-                "must be cut in one of the {MAX_CUTS} ways that the library uses: {}",
-                named.join(", ")
-            ),
-        ))
+        Ok(())
     }
 }
 
@@ -351,14 +346,13 @@ impl Import<'_> {
 
 impl Placed {
     /// There is one of this string, or of this locator.
-    #[must_use]
-    pub fn already(&self) -> Error {
+    fn already(&self, id: TokenId) -> Error {
         let (why, same) = match self.cut {
             None => ("the token was imported before", true),
             Some(_) => ("a token with this locator was imported before", false),
         };
-        Error::new(Reason::AlreadyImported, format!("{why}: {}", self.id))
-            .with("token_id", self.id.to_string())
+        Error::new(Reason::AlreadyImported, format!("{why}: {id}"))
+            .with("token_id", id.to_string())
             .with("same", same.to_string())
     }
 

@@ -138,10 +138,10 @@ impl Index {
         &self.1
     }
 
-    /// Notes that a token's record can't be read.
+    /// Notes that a record can't be read.
     pub fn mark_damaged(&self, key: &[u8]) {
-        if let (Some(id), Ok(mut state)) = (damaged_token(key), self.0.write()) {
-            state.damaged.insert(id);
+        if let Ok(mut state) = self.0.write() {
+            state.mark_damaged(key);
         }
     }
 
@@ -276,11 +276,6 @@ impl State {
             uses: &self.uses,
         }
     }
-}
-
-/// The token that a damaged record is of.
-fn damaged_token(key: &[u8]) -> Option<TokenId> {
-    keyspace::token_id(key).filter(|_| key.starts_with(keyspace::TOKENS))
 }
 
 #[cfg(test)]

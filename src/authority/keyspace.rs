@@ -17,6 +17,7 @@
 //! | `d` | how far it was told which tokens expire |
 //! | `v` library uid | the key that seals its revealable secrets, wrapped; gone with what it sealed once they no longer are |
 //! | `x` library uid | how to use its tokens, a text for people |
+//! | `n` library uid | that it has imported tokens, and how weak ones are cut: Verify knows it before any token is loaded |
 //! | `w` library or user uid, whose and how | watermark: revokes all tokens made before it |
 //! | `i` ten minutes, hash | answer to a repeated request: the oldest come first, and are swept |
 //!
@@ -60,6 +61,8 @@ pub const DUE: &[u8] = b"d";
 pub const REVEAL_KEYS: &[u8] = b"v";
 /// What the keys of all instructions begin with.
 pub const USAGE: &[u8] = b"x";
+/// What the keys of all records of imports begin with.
+pub const IMPORTS: &[u8] = b"n";
 /// What all watermarks' keys begin with.
 pub const WATERMARKS: &[u8] = b"w";
 /// What all kept answers' keys begin with.
@@ -246,6 +249,18 @@ pub fn reveal_key(library: Uid) -> Key {
 #[must_use]
 pub fn usage(library: Uid) -> Key {
     join(&[USAGE, &library.0])
+}
+
+/// The key of what is known of a library's imported tokens together.
+#[must_use]
+pub fn imports(library: Uid) -> Key {
+    join(&[IMPORTS, &library.0])
+}
+
+/// The library's uid in the key of such a record.
+#[must_use]
+pub fn imports_library(key: &[u8]) -> Option<Uid> {
+    Some(Uid(key.strip_prefix(IMPORTS)?.try_into().ok()?))
 }
 
 /// The key of a watermark: of each owner there are four at most.

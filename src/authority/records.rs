@@ -1,5 +1,6 @@
 //! Between the domain and what is stored. Every field is named on both sides, so that a new one is a compile error.
 
+mod cuts;
 mod password;
 mod token;
 mod watermark;

@@ -103,6 +103,8 @@ impl Authority {
             mark: AtomicI64::new(mark.0),
             watchers: Watchers::default(),
         });
+        // Of the directory, too, but one that can't be read concerns the imported tokens of its library alone.
+        authority.load_all(keyspace::IMPORTS).await?;
         Ok(Opened { authority, mark })
     }
 

@@ -1,7 +1,10 @@
-//! What a thief of the data directory has in hand.
+//! What lies in the data directory, in hand while no server has it open.
 
-use token_authority::authority::keyspace;
-use token_authority::authority::secret::Secret;
+use std::path::Path;
+
+use token_authority::authority::keyspace::{self, Stored as _};
+use token_authority::authority::secret::{Secret, TokenId};
+use token_authority::authority::token::Token;
 use token_authority::proto::store::TokenRecord;
 use token_authority::store::sled::SledStore;
 use token_authority::store::{Change, Committed, Follower, Load, Record, Store as _};
@@ -42,4 +45,26 @@ pub(crate) async fn tag_of(world: World, secret: &str) -> (Vec<u8>, World) {
     store.close().await;
     drop(store);
     (token.tag, World::on(data, &[], &[]).await)
+}
+
+/// Adds tokens to a store, all like one of its own but for their ids, so that loading takes a while.
+pub(crate) async fn fill(data_dir: &Path, like: &str, tokens: usize) {
+    const AT_ONCE: usize = 1000;
+    let store = SledStore::open(&data_dir.join("store"), Box::new(Deaf)).expect("the store");
+    let id = TokenId::parse(like).expect("an id");
+    let found = store.get(vec![keyspace::token(id)]).await;
+    let record = found.expect("an answer").remove(0).expect("the record");
+    let token = keyspace::decode::<Token>(&record).expect("a sound record");
+    for _ in 0..tokens / AT_ONCE {
+        let changes = (0..AT_ONCE).map(|_| {
+            let other = Token {
+                id: Secret::mint().expect("randomness").id,
+                ..token.value.clone()
+            };
+            Change::Put(other.key(), keyspace::encode(&other))
+        });
+        let committed = store.commit(Vec::new(), changes.collect()).await;
+        committed.expect("a commit");
+    }
+    store.close().await;
 }

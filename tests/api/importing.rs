@@ -1,5 +1,7 @@
 //! Tokens of another system: imported over the wire and by the command line, presented as they always were.
 
+mod starting;
+
 use std::time::{Duration, Instant};
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};

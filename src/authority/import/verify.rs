@@ -12,7 +12,7 @@ use crate::authority::directory::Uid;
 use crate::authority::error::{Error, Reason};
 use crate::authority::guess::Counted;
 use crate::authority::hashers::Work;
-use crate::authority::index::{LibrarySlot, Lookup, View};
+use crate::authority::index::{Imports, Lookup, View};
 use crate::authority::judge::{Demand, Verdict};
 use crate::authority::keys::{Digest, Found};
 use crate::authority::keyspace::{self, Stored, Versioned};
@@ -34,8 +34,8 @@ pub(in crate::authority) struct FirstUses([Mutex<()>; SHARDS]);
 /// Where a string may be found.
 struct Reach {
     libraries: Vec<(Uid, Vec<Cut>)>,
-    /// Whether every token is loaded, so that no other library or cut may turn up.
-    complete: bool,
+    /// Why it may be found otherwise too: a record that would tell can't be read.
+    uncertain: Option<Error>,
     revision: Revision,
 }
 
@@ -64,8 +64,8 @@ impl Authority {
     /// Judges a text that is not of this authority's form.
     ///
     /// # Errors
-    /// [`Reason::LimitExceeded`] if a weak token was guessed at too often; [`Reason::NotReady`] if the text was not found while
-    /// the tokens are still being loaded.
+    /// [`Reason::LimitExceeded`] if a weak token was guessed at too often; [`Reason::RecordDamaged`] if it can't be said whether
+    /// there is a token of this text.
     pub(in crate::authority) async fn verify_imported(
         &self,
         text: &str,
@@ -74,8 +74,7 @@ impl Authority {
         now: Moment,
     ) -> Result<Judgement, Error> {
         let reach = self.reach(demand, scope)?;
-        let nowhere = reach.complete && reach.libraries.is_empty();
-        if nowhere || !ForeignString::has_form(text) {
+        if reach.libraries.is_empty() || !ForeignString::has_form(text) {
             return Ok(Judgement::unseen(Verdict::Malformed, reach.revision));
         }
         if reach.libraries.len() > MAX_LIBRARIES {
@@ -120,45 +119,33 @@ impl Authority {
             self.guesses
                 .attempt(Counted::imported(id), Some(client), now)?;
         }
-        if !reach.complete {
-            return Err(Error::new(
-                Reason::NotReady,
-                "the tokens are still being loaded; try again",
-            ));
+        match reach.uncertain {
+            Some(error) => Err(error),
+            None => Ok(Judgement::unseen(Verdict::NotFound, reach.revision)),
         }
-        Ok(Judgement::unseen(
-            Verdict::NotFound,
-            self.index.read()?.revision(),
-        ))
     }
 
     /// The libraries that a verifier may mean, and how their imported tokens are found.
     fn reach(&self, demand: &Demand, scope: Scope) -> Result<Reach, Error> {
         let state = self.index.read()?;
-        let (directory, complete) = (state.directory(), state.is_complete());
-        let cuts = |slot: &LibrarySlot| (slot.uid, slot.imports.cuts().collect());
-        let named = match (scope, &demand.library) {
-            (Scope::Library(uid), _) => Some(directory.library_of(uid)),
-            (Scope::All, Some(name)) => Some(directory.library_named(name.as_str())),
-            (Scope::All, None) => None,
-        };
-        let libraries = match named {
-            // Until all is loaded, it may have some that are not known yet.
-            Some(slot) => slot
-                .filter(|slot| !complete || !slot.imports.is_empty())
-                .map(cuts)
-                .into_iter()
-                .collect(),
-            None => directory
-                .libraries()
-                .filter(|slot| !slot.imports.is_empty())
-                .take(MAX_LIBRARIES + 1)
-                .map(cuts)
-                .collect(),
+        let directory = state.directory();
+        let known = |library| Some((library, directory.imports_of(library)?));
+        let found: Vec<(Uid, &Imports)> = match (scope, &demand.library) {
+            (Scope::Library(uid), _) => known(uid).into_iter().collect(),
+            (Scope::All, Some(name)) => {
+                let named = directory.library_named(name.as_str());
+                named.and_then(|slot| known(slot.uid)).into_iter().collect()
+            }
+            (Scope::All, None) => directory.imports().take(MAX_LIBRARIES + 1).collect(),
         };
         Ok(Reach {
-            libraries,
-            complete,
+            uncertain: found
+                .iter()
+                .find_map(|(_, imports)| imports.readable().err()),
+            libraries: found
+                .into_iter()
+                .map(|(library, imports)| (library, imports.cuts().to_vec()))
+                .collect(),
             revision: state.revision(),
         })
     }

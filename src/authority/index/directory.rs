@@ -24,6 +24,8 @@ pub struct Directory {
     by_name: HashMap<Name, u32>,
     library_by_uid: HashMap<Uid, u32>,
     user_by_uid: HashMap<Uid, u32>,
+    /// Of the libraries that have imported tokens, deleted ones too.
+    imports: HashMap<Uid, Imports>,
     /// Those of owners that were deleted, and of which no token was loaded yet.
     unplaced: HashMap<Uid, Watermarks>,
 }
@@ -40,8 +42,6 @@ pub struct LibrarySlot {
     pub user_types: HashMap<Name, Versioned<UserType>>,
     /// Its tokens.
     pub tokens: Orders,
-    /// Its imported tokens.
-    pub imports: Imports,
     /// What revokes its tokens together.
     pub watermarks: Watermarks,
     users: HashMap<Name, u32>,
@@ -92,9 +92,7 @@ impl Directory {
 
     /// A token of the library in a slot is no longer this one, but that one.
     pub fn replace_token(&mut self, slot: u32, before: Option<&Packed>, now: Option<&Packed>) {
-        let library = &mut self.libraries[slot as usize];
-        library.tokens.replace(before, now);
-        library.imports.replace(before, now);
+        self.libraries[slot as usize].tokens.replace(before, now);
     }
 
     /// The slot of the library of this uid; a new, empty one if there is none.
@@ -213,6 +211,24 @@ impl Directory {
         watermarks.put(watermark);
     }
 
+    /// How the imported tokens of a library are found has changed.
+    pub fn put_imports(&mut self, library: Uid, imports: Imports) {
+        self.imports.insert(library, imports);
+    }
+
+    /// How the imported tokens of a library are found; `None` if it has none, and had none.
+    #[must_use]
+    pub fn imports_of(&self, library: Uid) -> Option<&Imports> {
+        self.imports.get(&library)
+    }
+
+    /// The same of all libraries that have some, or had.
+    pub fn imports(&self) -> impl Iterator<Item = (Uid, &Imports)> {
+        self.imports
+            .iter()
+            .map(|(library, imports)| (*library, imports))
+    }
+
     fn living(&mut self, library: Uid) -> Option<&mut LibrarySlot> {
         let slot = *self.library_by_uid.get(&library)?;
         Some(&mut self.libraries[slot as usize]).filter(|l| l.facts.is_some())
@@ -234,7 +250,6 @@ impl LibrarySlot {
             facts: None,
             user_types: HashMap::new(),
             tokens: Orders::default(),
-            imports: Imports::default(),
             watermarks,
             users: HashMap::new(),
             assigned: HashMap::new(),

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::tokens::TokenTooOdd;
-use super::{Index, Loaded, State};
+use super::{Imports, Index, Loaded, State};
 use crate::authority::directory::{Library, User, UserType};
+use crate::authority::import::Cuts;
 use crate::authority::keyspace::{self, Versioned};
 use crate::authority::token::Token;
 use crate::authority::watermark::Watermark;
@@ -54,7 +55,7 @@ impl State {
                     }
                     // What was known before no longer holds.
                     self.delete(&record.key);
-                    self.damaged.extend(super::damaged_token(&record.key));
+                    self.mark_damaged(&record.key);
                 }
             }
             Event::Delete(key) => {
@@ -86,10 +87,24 @@ impl State {
                 let watermark = keyspace::decode::<Watermark>(record)?;
                 self.directory.put_watermark(watermark);
             }
+            keyspace::IMPORTS => {
+                let cuts = keyspace::decode::<Cuts>(record)?;
+                self.directory
+                    .put_imports(cuts.value.library, Imports::Known(cuts));
+            }
             keyspace::USES => self.uses.put(record)?,
             _ => {}
         }
         Some(())
+    }
+
+    /// A record can't be read: its token is refused, or what is found by it.
+    pub(super) fn mark_damaged(&mut self, key: &[u8]) {
+        if let Some(library) = keyspace::imports_library(key) {
+            self.directory.put_imports(library, Imports::Unreadable);
+        }
+        let token = keyspace::token_id(key).filter(|_| key.starts_with(keyspace::TOKENS));
+        self.damaged.extend(token);
     }
 
     fn put_token(

@@ -1,50 +1,41 @@
 //! What Verify needs to know of a library's imported tokens, before it looks for one.
 
-use std::collections::BTreeMap;
+use crate::authority::error::{Error, Reason};
+use crate::authority::import::{Cut, Cuts};
+use crate::authority::keyspace::Versioned;
 
-use super::tokens::Packed;
-use crate::authority::import::Cut;
-
-/// The imported tokens of a library, counted.
-#[derive(Default)]
-pub struct Imports {
-    tokens: usize,
-    /// How many of them are found by each cut.
-    cuts: BTreeMap<Cut, usize>,
+/// How the imported tokens of a library are found that has some, or had.
+#[derive(Debug)]
+pub enum Imports {
+    /// By the whole string, or by these cuts.
+    Known(Versioned<Cuts>),
+    /// It is not known how: the record can't be read.
+    Unreadable,
 }
 
 // === impl Imports ===
 
 impl Imports {
-    /// Whether there are none.
+    /// The cuts in use, as far as they are known.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.tokens == 0
-    }
-
-    /// The cuts in use.
-    pub fn cuts(&self) -> impl Iterator<Item = Cut> {
-        self.cuts.keys().copied()
-    }
-
-    /// A token is no longer this one, but that one.
-    pub(super) fn replace(&mut self, before: Option<&Packed>, now: Option<&Packed>) {
-        if let Some(now) = now.filter(|token| token.imported().is_some()) {
-            self.tokens += 1;
-            if let Some(cut) = now.cut() {
-                *self.cuts.entry(cut).or_default() += 1;
-            }
+    pub fn cuts(&self) -> &[Cut] {
+        match self {
+            Imports::Known(cuts) => &cuts.value.in_use,
+            Imports::Unreadable => &[],
         }
-        if let Some(before) = before.filter(|token| token.imported().is_some()) {
-            self.tokens -= 1;
-            if let Some(cut) = before.cut()
-                && let Some(uses) = self.cuts.get_mut(&cut)
-            {
-                *uses -= 1;
-                if *uses == 0 {
-                    self.cuts.remove(&cut);
-                }
-            }
+    }
+
+    /// All that is known.
+    ///
+    /// # Errors
+    /// [`Reason::RecordDamaged`] if the record can't be read.
+    pub fn readable(&self) -> Result<&Versioned<Cuts>, Error> {
+        match self {
+            Imports::Known(cuts) => Ok(cuts),
+            Imports::Unreadable => Err(Error::new(
+                Reason::RecordDamaged,
+                "the record of how imported tokens are found can't be read; an operator finds its key in the log",
+            )),
         }
     }
 }

@@ -32,6 +32,7 @@ fn no_two_kinds_of_record_share_a_prefix() {
         DUE,
         REVEAL_KEYS,
         USAGE,
+        IMPORTS,
         WATERMARKS,
         REQUESTS,
     ];
@@ -54,6 +55,10 @@ fn keys_tell_their_names() {
     assert_eq!(number(&hmac_key(9)), Some(9));
     let owner = (uid, Uid([4; 16]));
     assert_eq!(password_owner(&password(owner.0, owner.1)), Some(owner));
+    assert_eq!(imports_library(&imports(uid)), Some(uid));
+    for other in [&b"n"[..], &imports(uid)[..16], &reveal_key(uid)] {
+        assert_eq!(imports_library(other), None);
+    }
     assert_eq!(uid_and_name(b"u"), None);
     let part = uses(Bucket(0x1234), 7);
     assert!(part.starts_with(&uses_bucket(Bucket(0x1234))));

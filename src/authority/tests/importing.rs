@@ -2,7 +2,9 @@
 
 mod afterwards;
 mod first_use;
+mod knowing;
 mod refusals;
+mod starting;
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
 use ring::digest::{SHA256, digest};
@@ -10,7 +12,7 @@ use ring::digest::{SHA256, digest};
 use super::commands::{create_library, create_token, create_user, create_user_type};
 use super::lifecycle::{a_year, extend, revoke, suspend, update_token};
 use super::samples::{granted, name, named};
-use super::stage::{DAY, Stage, open};
+use super::stage::{DAY, Stage};
 use crate::authority::error::{Error, Reason};
 use crate::authority::import::{Cut, ForeignString, Form, ImportToken};
 use crate::authority::issue::CreateToken;

@@ -24,6 +24,7 @@ pub(super) struct Staged {
     hooks: Mutex<VecDeque<Hook>>,
     in_hook: AtomicBool,
     refuses: AtomicBool,
+    unreadable: Mutex<Option<Key>>,
     pub(super) commits: AtomicUsize,
     pub(super) index: Arc<Mutex<Arc<Index>>>,
 }
@@ -41,6 +42,11 @@ impl Staged {
     /// Whether no commit is carried out from now on.
     pub(super) fn refuses_commits(&self, refuses: bool) {
         self.refuses.store(refuses, Ordering::SeqCst);
+    }
+
+    /// From now on no load gets past this record's bytes.
+    pub(super) fn spoil(&self, key: Key) {
+        *self.unreadable.lock().unwrap() = Some(key);
     }
 }
 
@@ -87,6 +93,21 @@ impl Store for Staged {
     }
 
     async fn load(&self, load: Load) -> Result<Option<Key>, StoreError> {
+        let spoilt = self.unreadable.lock().unwrap().clone();
+        if let (
+            Some(key),
+            Load::Slice {
+                prefix,
+                after,
+                limit,
+            },
+        ) = (spoilt, &load)
+        {
+            let records = self.inner.scan(prefix.clone(), after.clone(), *limit);
+            if records.await?.iter().any(|record| record.key == key) {
+                return Err(StoreError::Damaged(key));
+            }
+        }
         self.inner.load(load).await
     }
 
@@ -116,6 +137,7 @@ pub(super) fn new_store() -> Arc<Staged> {
         hooks: Mutex::default(),
         in_hook: AtomicBool::new(false),
         refuses: AtomicBool::new(false),
+        unreadable: Mutex::default(),
         commits: AtomicUsize::new(0),
         index,
     })

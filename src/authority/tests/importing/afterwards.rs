@@ -98,30 +98,6 @@ async fn an_imported_token_is_no_credential_and_gets_no_reserved_permission() {
 }
 
 #[tokio::test]
-async fn imported_tokens_work_after_a_restart_and_strong_ones_before_they_are_loaded() {
-    let stage = Stage::new().await;
-    imported(&stage, &import(plaintext(STRONG))).await;
-    imported(&stage, &import(plaintext(WEAK))).await;
-    let authority = open(&stage.store, stage.root()).await.unwrap().authority;
-    let of_acme = Demand {
-        library: Some(name("acme")),
-        ..Demand::default()
-    };
-    let judge = async |text: &str| {
-        let judged = authority.verify(text, &of_acme, None, stage.time());
-        judged.await.map(|judged| judged.verdict)
-    };
-    assert_eq!(judge(STRONG).await, Ok(Verdict::Valid));
-    // How the others are cut is told by those that are loaded: until then it is not said that there is none.
-    for text in [WEAK, "never-seen-before"] {
-        assert_eq!(judge(text).await.unwrap_err().reason, Reason::NotReady);
-    }
-    authority.load_tokens().await.unwrap();
-    assert_eq!(judge(WEAK).await, Ok(Verdict::Valid));
-    assert_eq!(judge("never-seen-before").await, Ok(Verdict::NotFound));
-}
-
-#[tokio::test]
 async fn nothing_that_is_kept_holds_or_gives_away_what_was_imported() {
     let stage = Stage::new().await;
     let phc_text = phc("shop8.by-another-system", Algorithm::Argon2id);

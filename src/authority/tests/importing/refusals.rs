@@ -88,7 +88,7 @@ async fn of_two_imports_of_one_string_at_once_one_is_done() {
 }
 
 #[tokio::test]
-async fn a_ninth_way_to_cut_is_refused_until_another_is_out_of_use() {
+async fn a_ninth_way_to_cut_is_refused() {
     let stage = Stage::new().await;
     let with = |cut, text: &str| ImportToken {
         cut: Some(cut),
