@@ -18,6 +18,7 @@ use crate::config::Settings;
 mod audit;
 mod call;
 mod connect;
+mod deliver;
 mod failure;
 mod library;
 mod output;
@@ -191,7 +192,7 @@ async fn run(
         stderr,
         width,
     } = streams;
-    let mut output = Output::new(options.format(), width, stdout, &mut *stderr);
+    let mut output = Output::new(options.form(), width, stdout, &mut *stderr);
     let done = async {
         let session = Session::open(options, environment, &mut output).await?;
         call.run(&session, stdin, ask, &mut output).await

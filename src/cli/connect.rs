@@ -22,7 +22,7 @@ use tonic::{Request, Status};
 use zeroize::Zeroizing;
 
 use super::failure::{Failure, chain};
-use super::output::{Format, Output};
+use super::output::{Form, Format, Output};
 use crate::proto::v1::directory_client::DirectoryClient;
 use crate::proto::v1::token_admin_client::TokenAdminClient;
 use crate::proto::v1::token_verify_client::TokenVerifyClient;
@@ -82,6 +82,9 @@ pub struct CallOptions {
     /// What standard output is written for [default: table]
     #[arg(short, long, value_enum, value_name = "FORMAT")]
     output: Option<Format>,
+    /// Write one field alone, named as it is shown, a line for each thing
+    #[arg(long, value_name = "NAME", conflicts_with = "output")]
+    field: Option<String>,
 }
 
 /// The caller's own token. It can't be printed.
@@ -109,6 +112,10 @@ pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 impl CallOptions {
     /// These, and where they are silent, `outer`: what stands nearer to the verb outranks what stands before it.
     pub(super) fn or(self, outer: Self) -> Self {
+        let (output, field) = match (self.output, self.field) {
+            (None, None) => (outer.output, outer.field),
+            nearer => nearer,
+        };
         Self {
             server: self.server.or(outer.server),
             ca_file: self.ca_file.or(outer.ca_file),
@@ -116,12 +123,16 @@ impl CallOptions {
             acting_user: self.acting_user.or(outer.acting_user),
             insecure_plaintext: self.insecure_plaintext || outer.insecure_plaintext,
             timeout: self.timeout.or(outer.timeout),
-            output: self.output.or(outer.output),
+            output,
+            field,
         }
     }
 
-    pub(super) fn format(&self) -> Format {
-        self.output.unwrap_or_default()
+    pub(super) fn form(&self) -> Form {
+        match &self.field {
+            Some(field) => Form::Field(field.clone()),
+            None => Form::Whole(self.output.unwrap_or_default()),
+        }
     }
 
     fn server(&self, environment: Environment<'_>) -> Result<Uri, Failure> {
