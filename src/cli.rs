@@ -50,13 +50,15 @@ A first session, on the machine where `token-authority serve --data-dir data` ru
   token-authority library create acme --tokens-enabled
   token-authority user-type create clerk --library acme --permission orders:read
   token-authority user create ann --library acme --assign clerk
-  token-authority token create --library acme --user ann --display-name till > till.token
+  token-authority token create --library acme --user ann \\
+    --display-name till > till.token
   token-authority verify --library acme --permission orders:read < till.token
   token-authority token list --library acme
 
 The token to call with comes from a file (--credential-file) or from the environment,
 never from an argument: others can read those. With -o json, standard output is the
-API's own response message as canonical protobuf JSON.";
+API's own response message as canonical protobuf JSON; -o name and --field write names
+or one field alone, as in id=$(token-authority token list --name till -o name).";
 
 /// Issues opaque API tokens and answers, for every request, whether a token is good for it right now
 #[derive(Debug, Parser)]

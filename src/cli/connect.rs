@@ -22,7 +22,7 @@ use tonic::{Request, Status};
 use zeroize::Zeroizing;
 
 use super::failure::{Failure, chain};
-use super::output::{Form, Format, Output};
+use super::output::{Form, FormOptions, Output};
 use crate::proto::v1::directory_client::DirectoryClient;
 use crate::proto::v1::token_admin_client::TokenAdminClient;
 use crate::proto::v1::token_verify_client::TokenVerifyClient;
@@ -79,12 +79,8 @@ pub struct CallOptions {
     /// The longest wait to connect, and for each answer, repeats included, such as "500ms" or "1m" [default: 10s]
     #[arg(long, value_name = "DURATION", value_parser = parse_timeout)]
     timeout: Option<Duration>,
-    /// What standard output is written for [default: table]
-    #[arg(short, long, value_enum, value_name = "FORMAT")]
-    output: Option<Format>,
-    /// Write one field alone, named as it is shown, a line for each thing
-    #[arg(long, value_name = "NAME", conflicts_with = "output")]
-    field: Option<String>,
+    #[command(flatten)]
+    form: FormOptions,
 }
 
 /// The caller's own token. It can't be printed.
@@ -112,10 +108,6 @@ pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 impl CallOptions {
     /// These, and where they are silent, `outer`: what stands nearer to the verb outranks what stands before it.
     pub(super) fn or(self, outer: Self) -> Self {
-        let (output, field) = match (self.output, self.field) {
-            (None, None) => (outer.output, outer.field),
-            nearer => nearer,
-        };
         Self {
             server: self.server.or(outer.server),
             ca_file: self.ca_file.or(outer.ca_file),
@@ -123,16 +115,12 @@ impl CallOptions {
             acting_user: self.acting_user.or(outer.acting_user),
             insecure_plaintext: self.insecure_plaintext || outer.insecure_plaintext,
             timeout: self.timeout.or(outer.timeout),
-            output,
-            field,
+            form: self.form.or(outer.form),
         }
     }
 
     pub(super) fn form(&self) -> Form {
-        match &self.field {
-            Some(field) => Form::Field(field.clone()),
-            None => Form::Whole(self.output.unwrap_or_default()),
-        }
+        self.form.form()
     }
 
     fn server(&self, environment: Environment<'_>) -> Result<Uri, Failure> {

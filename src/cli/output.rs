@@ -1,5 +1,6 @@
 //! What is written, and where: answers to standard output as tables or JSON, all else to standard error.
 
+mod form;
 mod json;
 mod secret;
 mod shown;
@@ -7,10 +8,11 @@ mod shown;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::slice;
 
-use clap::ValueEnum;
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 
+use self::form::Format;
+pub(super) use self::form::{Form, FormOptions};
 use self::json::{json, json_line};
 pub(super) use self::secret::WithSecret;
 pub(super) use self::shown::Shown;
@@ -21,27 +23,6 @@ use crate::proto::v1;
 const COLUMN_GAP: u16 = 2;
 /// Stands in a list where there is nothing, so that each row has as many words as the heading.
 const NOTHING_THERE: &str = "-";
-
-/// What standard output is written for.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    /// People: tables
-    #[default]
-    Table,
-    /// Scripts: the API's response message as canonical protobuf JSON
-    Json,
-    /// Scripts: the ids of tokens, the names of all else, a line each
-    Name,
-}
-
-/// What of an answer is written, and how.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Form {
-    /// All of it.
-    Whole(Format),
-    /// One field alone, a line for each thing.
-    Field(String),
-}
 
 /// The two streams.
 pub(super) struct Output<'a> {

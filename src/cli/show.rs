@@ -165,6 +165,10 @@ impl Shown for v1::GetTokenResponse {
         fields.extend(rest);
         fields
     }
+
+    fn abridged(&self) -> Vec<(&'static str, String)> {
+        self.token.as_ref().map(Shown::abridged).unwrap_or_default()
+    }
 }
 
 impl Shown for v1::RevokeTokensResult {

@@ -85,7 +85,7 @@ if ta token reveal "$jane"; then fail "a secret was shown again"; fi
 expect "$(ta audit --token-id "$jane" --field action | paste -sd ' ')" "token.extend token.create" "what was done"
 
 guide "### Tokens for yourself, for others and for customers' contacts"
-expect "$(field "$laptop" name)" "old laptop" "the new name"
+expect "$(field "$laptop" display-name)" "old laptop" "the new name"
 expect "$(field "$laptop" issued-by)" north/jane "who made it"
 expect "$(ta token list --credential-file desk.token --field user | sort -u)" jane "whose tokens a person sees"
 if ta token list --credential-file robot.token; then fail "a system served itself"; fi
