@@ -31,9 +31,9 @@ pub enum Verb {
     /// Make a token; its secret alone goes to standard output, once
     #[command(
         after_help = "Examples: a token for orders alone, and one for a partner's network, of which a script gets the id\n  \
-        token-authority token create --library acme --user till --display-name till-7 \\\n    \
-        --lifetime 90d --permission orders:read --permission orders:write > till-7.token\n  \
-        token-authority token create --library acme --user till --description 'nightly export' \\\n    \
+        token-authority token create --library acme --user till --display-name shop \\\n    \
+        --lifetime 90d --permission orders:read --permission orders:list > shop.token\n  \
+        token-authority token create --library acme --user till --description export \\\n    \
         --lifetime 2027-06-30 --access-right read-only --allowed-cidr 192.0.2.0/24 \\\n    \
         --secret-file export.token -o name"
     )]
