@@ -32,7 +32,7 @@ pub enum Verb {
     #[command(
         after_help = "Examples: a token for orders alone, and one for a partner's network, of which a script gets the id\n  \
         token-authority token create --library acme --user till --display-name shop \\\n    \
-        --lifetime 90d --permission orders:read --permission orders:list > shop.token\n  \
+        --lifetime 90d --permission orders:read --permission orders:get > shop.token\n  \
         token-authority token create --library acme --user till --description export \\\n    \
         --lifetime 2027-06-30 --access-right read-only --allowed-cidr 192.0.2.0/24 \\\n    \
         --secret-file export.token -o name"
