@@ -82,7 +82,7 @@ days=$(((expires - $(date +%s)) / 86400))
 expect "$(ta token list --user jane -o name)" "$jane" "the list without the token that was revoked"
 expect "$(field "$jane" description)" "API Access" "the reason"
 if ta token reveal "$jane"; then fail "a secret was shown again"; fi
-expect "$(ta audit --token-id "$jane" --field action | paste -sd ' ')" "token.extend token.create" "what was done"
+expect "$(ta audit --token-id "$jane" --actor north/boss --field action | paste -sd ' ')" "token.extend token.create" "what was done"
 
 guide "### Tokens for yourself, for others and for customers' contacts"
 expect "$(field "$laptop" display-name)" "old laptop" "the new name"
