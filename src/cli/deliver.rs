@@ -66,7 +66,7 @@ pub(super) async fn deliver<Q: Change, A: WithSecret>(
     response.forget_secret();
     output.one(&response, response.token())?;
     output.warnings(response.warnings());
-    output.usage(response.usage());
+    output.usage(response.usage().unwrap_or_default());
     Ok(())
 }
 

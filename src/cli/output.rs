@@ -161,7 +161,7 @@ impl<'a> Output<'a> {
             self.aside(&self.record(token));
         }
         self.warnings(response.warnings());
-        self.usage(response.usage());
+        self.usage(response.usage().unwrap_or_default());
         Ok(())
     }
 

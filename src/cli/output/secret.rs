@@ -16,9 +16,9 @@ pub(in crate::cli) trait WithSecret: Answer {
         &[]
     }
 
-    /// How to use the token; empty for nothing to say.
-    fn usage(&self) -> &str {
-        ""
+    /// How to use the token.
+    fn usage(&self) -> Option<&str> {
+        None
     }
 }
 
@@ -39,8 +39,8 @@ impl WithSecret for v1::CreateTokenResponse {
         &self.warnings
     }
 
-    fn usage(&self) -> &str {
-        &self.usage
+    fn usage(&self) -> Option<&str> {
+        Some(&self.usage)
     }
 }
 

@@ -49,7 +49,11 @@ pub(super) fn names<S: Shown>(items: &[S]) -> String {
         .collect();
     names.retain(|name| !name.is_empty());
     names.dedup();
-    names.iter().map(|name| format!("{name}\n")).collect()
+    let mut text = names.join("\n");
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text
 }
 
 /// One field of things, a line each.
