@@ -18,6 +18,7 @@ use crate::config::Settings;
 mod audit;
 mod call;
 mod connect;
+mod deliver;
 mod failure;
 mod library;
 mod output;
@@ -49,13 +50,15 @@ A first session, on the machine where `token-authority serve --data-dir data` ru
   token-authority library create acme --tokens-enabled
   token-authority user-type create clerk --library acme --permission orders:read
   token-authority user create ann --library acme --assign clerk
-  token-authority token create --library acme --user ann --display-name till > till.token
+  token-authority token create --library acme --user ann \\
+    --display-name till > till.token
   token-authority verify --library acme --permission orders:read < till.token
   token-authority token list --library acme
 
 The token to call with comes from a file (--credential-file) or from the environment,
 never from an argument: others can read those. With -o json, standard output is the
-API's own response message as canonical protobuf JSON.";
+API's own response message as canonical protobuf JSON; -o name and --field write names
+or one field alone, as in id=$(token-authority token list --name till -o name).";
 
 /// Issues opaque API tokens and answers, for every request, whether a token is good for it right now
 #[derive(Debug, Parser)]
@@ -191,7 +194,7 @@ async fn run(
         stderr,
         width,
     } = streams;
-    let mut output = Output::new(options.format(), width, stdout, &mut *stderr);
+    let mut output = Output::new(options.form(), width, stdout, &mut *stderr);
     let done = async {
         let session = Session::open(options, environment, &mut output).await?;
         call.run(&session, stdin, ask, &mut output).await

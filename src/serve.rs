@@ -208,9 +208,10 @@ async fn keep_uses(authority: &Authority, clock: &Clock) {
     }
 }
 
-/// Tells which tokens expire; never returns.
+/// Tells which tokens expire, after [`settle`] has begun with it; never returns.
 async fn tell_due(authority: &Authority, clock: &Clock) {
     let mut interval = every(DUE);
+    interval.reset();
     loop {
         interval.tick().await;
         while tell_some_due(authority, clock).await {}

@@ -16,7 +16,7 @@ use super::name::Name;
 use super::permission::PermissionSet;
 use super::policy::{
     check_grant, demand_active_user, expiry, in_vain, leaves_room, longer_than_suggested, nowhere,
-    tokens_allowed,
+    tokens_allowed, unlisted,
 };
 use super::reveal;
 use super::rotate::demand_sight;
@@ -155,6 +155,7 @@ impl CreateToken {
             .extend(longer_than_suggested(&library.value, now, expire_time));
         plan.warnings.extend(nowhere(&grant, &library.value));
         plan.warnings.extend(in_vain(&grant, facts, slot));
+        plan.warnings.extend(unlisted(&grant, facts, slot));
         let Proof {
             id,
             tag,

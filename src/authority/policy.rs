@@ -8,7 +8,7 @@ use super::judge::UserFacts;
 use super::keyspace;
 use super::moment::{Lifetime, Moment, Until};
 use super::name::Name;
-use super::permission::{PermissionSet, ReservedSet};
+use super::permission::{PermissionSet, Reserved, ReservedSet};
 use super::token::{Grant, Token};
 use crate::store::MAX_VALUE_BYTES;
 
@@ -189,22 +189,49 @@ pub(super) fn nowhere(grant: &Grant, library: &Library) -> Option<String> {
     })
 }
 
-/// A warning for permissions that are listed but that the user does not have: they give nothing.
-pub(super) fn in_vain(grant: &Grant, user: &UserFacts, library: &LibrarySlot) -> Vec<String> {
-    let has: Vec<&PermissionSet> = user
-        .assignments
+/// A warning for a token that may do nothing, since all that its user has must be listed, and is not.
+pub(super) fn unlisted(grant: &Grant, user: &UserFacts, library: &LibrarySlot) -> Option<String> {
+    let has = assigned(grant, user, library);
+    let only_reserved = !has.is_empty() && has.iter().all(|set| set.patterns().is_empty());
+    let listed = !grant.permissions.reserved.is_empty() || !grant.permissions.patterns().is_empty();
+    let held = held(&has);
+    if listed || held.is_empty() || !only_reserved {
+        return None;
+    }
+    let held: Vec<&str> = held.iter().map(Reserved::as_str).collect();
+    Some(format!(
+        "the token may do nothing: it has {} only if its permissions list it",
+        held.join(", ")
+    ))
+}
+
+/// What the user types of those assignments give that a grant leaves.
+fn assigned<'a>(
+    grant: &Grant,
+    user: &UserFacts,
+    library: &'a LibrarySlot,
+) -> Vec<&'a PermissionSet> {
+    user.assignments
         .iter()
         .filter(|a| grant.pin.as_ref().is_none_or(|pin| pin == *a))
         .filter_map(|a| Some(&library.user_types.get(&a.user_type)?.value.permissions))
-        .collect();
+        .collect()
+}
+
+fn held(has: &[&PermissionSet]) -> ReservedSet {
+    has.iter().fold(ReservedSet::default(), |held, set| {
+        held.union(set.reserved.held())
+    })
+}
+
+/// A warning for permissions that are listed but that the user does not have: they give nothing.
+pub(super) fn in_vain(grant: &Grant, user: &UserFacts, library: &LibrarySlot) -> Vec<String> {
+    let has = assigned(grant, user, library);
     let ordinary = grant.permissions.patterns().iter().filter(|listed| {
         !has.iter()
             .any(|set| set.patterns().iter().any(|p| p.intersect(listed).is_some()))
     });
-    let held = has.iter().fold(ReservedSet::default(), |held, set| {
-        held.union(set.reserved.held())
-    });
-    let reserved = grant.permissions.reserved.without(held);
+    let reserved = grant.permissions.reserved.without(held(&has));
     let missing: Vec<String> = ordinary
         .map(|p| p.as_str().to_owned())
         .chain(reserved.iter().map(|r| r.as_str().to_owned()))

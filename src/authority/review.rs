@@ -146,10 +146,16 @@ fn unused_permissions(view: &View<'_>, used: &Use) -> Vec<String> {
         })
     };
     let effective = rights.effective();
+    // What comes with a right that was needed can't be taken away.
+    let kept = |reserved: Reserved| {
+        reserved
+            .included_in()
+            .any(|wider| effective.reserved.contains(wider) && needed(wider))
+    };
     let reserved = effective
         .reserved
         .iter()
-        .filter(|reserved| !needed(*reserved))
+        .filter(|reserved| !kept(*reserved))
         .map(|reserved| reserved.as_str().to_owned());
     let patterns = effective
         .patterns()

@@ -9,7 +9,7 @@ use super::call::Limit;
 use super::connect::Session;
 use super::failure::Failure;
 use super::output::Output;
-use super::words::time;
+use super::words::{moment, time};
 use crate::proto::v1;
 
 /// Which events.
@@ -30,14 +30,14 @@ pub struct Audit {
     /// Only what was done by this one, or in its name, such as acme/jane
     #[arg(long, value_name = "LIBRARY/USER")]
     actor: Option<String>,
-    /// Only this action, such as token.create, or with a dot at the end all that begin so, such as token.
+    /// Only this action, such as token.create, or all that begin so: `token.`, with the dot at the end
     #[arg(long)]
     action: Option<String>,
-    /// Only what was done at this moment or later, such as 2027-06-30T00:00:00Z
-    #[arg(long, value_name = "TIME")]
+    /// Only what was done at this moment or later, such as 2027-06-30 or 2027-06-30T00:00:00Z, in UTC
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     since: Option<Timestamp>,
     /// Only what was done before this moment
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     until: Option<Timestamp>,
     /// Go on: tell what is changed from now on, a line for each event, until Ctrl-C; reconnects by itself
     #[arg(long, conflicts_with_all = ["since", "until", "limit"])]

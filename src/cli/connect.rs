@@ -22,7 +22,7 @@ use tonic::{Request, Status};
 use zeroize::Zeroizing;
 
 use super::failure::{Failure, chain};
-use super::output::{Format, Output};
+use super::output::{Form, FormOptions, Output};
 use crate::proto::v1::directory_client::DirectoryClient;
 use crate::proto::v1::token_admin_client::TokenAdminClient;
 use crate::proto::v1::token_verify_client::TokenVerifyClient;
@@ -79,9 +79,8 @@ pub struct CallOptions {
     /// The longest wait to connect, and for each answer, repeats included, such as "500ms" or "1m" [default: 10s]
     #[arg(long, value_name = "DURATION", value_parser = parse_timeout)]
     timeout: Option<Duration>,
-    /// What standard output is written for [default: table]
-    #[arg(short, long, value_enum, value_name = "FORMAT")]
-    output: Option<Format>,
+    #[command(flatten)]
+    form: FormOptions,
 }
 
 /// The caller's own token. It can't be printed.
@@ -116,12 +115,12 @@ impl CallOptions {
             acting_user: self.acting_user.or(outer.acting_user),
             insecure_plaintext: self.insecure_plaintext || outer.insecure_plaintext,
             timeout: self.timeout.or(outer.timeout),
-            output: self.output.or(outer.output),
+            form: self.form.or(outer.form),
         }
     }
 
-    pub(super) fn format(&self) -> Format {
-        self.output.unwrap_or_default()
+    pub(super) fn form(&self) -> Form {
+        self.form.form()
     }
 
     fn server(&self, environment: Environment<'_>) -> Result<Uri, Failure> {

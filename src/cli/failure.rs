@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use tonic::{Code, Status};
-use tonic_types::StatusExt;
+use tonic_types::{FieldViolation, StatusExt};
 
 use super::Exit;
 use super::output::plain;
@@ -166,7 +166,10 @@ fn write_status(status: &Status, to: &mut dyn Write) -> io::Result<()> {
     writeln!(to, "error: {}", plain(message))?;
     let details = status.get_error_details();
     if let Some(request) = details.bad_request() {
-        for violation in &request.field_violations {
+        let told = |violation: &&FieldViolation| {
+            status.message() == format!("{} {}", violation.field, violation.description)
+        };
+        for violation in request.field_violations.iter().filter(|v| !told(v)) {
             writeln!(
                 to,
                 "  {}: {}",
@@ -194,6 +197,15 @@ fn hint(status: &Status) -> Option<&'static str> {
         ErrorReason::CredentialMissing => {
             "give a credential with --credential-file or TOKEN_AUTHORITY_TOKEN"
         }
+        ErrorReason::CredentialRefused
+            if info
+                .metadata
+                .get("verdict")
+                .is_some_and(|v| v == "IP_NOT_ALLOWED") =>
+        {
+            "call from an address that the token and its library allow; an operator can lift what a library demands: \
+             library update LIBRARY --clear allowed-cidrs"
+        }
         ErrorReason::CredentialRefused => {
             "call with another credential; the operator of the authority can restart it to get a new operator.token \
              when no operator's token is good any more"
@@ -202,8 +214,8 @@ fn hint(status: &Status) -> Option<&'static str> {
             "check the user name and the password; `user set-password` sets another one"
         }
         ErrorReason::PermissionDenied => {
-            "call with a credential of that library that has the permission, or with an operator's; without \
-             --library, it is the credential's own library"
+            "call with a credential of that library that has the permission, or with an operator's; a token has \
+             tokens:... and directory:... only if --permission lists them; without --library, it is the credential's own library"
         }
         ErrorReason::ReservedPermission => {
             "call with a credential that itself holds what is to be conveyed"

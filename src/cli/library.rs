@@ -28,7 +28,8 @@ pub enum Verb {
         for new tokens alone, until `library apply-policy`; --max-tokens-per-user for new ones, always.\n\n\
         Examples: switch all tokens of a library off, until it is active again, and see what a policy would hit\n  \
         token-authority library update acme --state disabled\n  \
-        token-authority library update acme --default-lifetime 90d --max-lifetime 90d --dry-run"
+        token-authority library update acme --default-lifetime 90d \\\n    \
+        --max-lifetime 90d --dry-run"
     )]
     Update(Update),
     /// Bring existing tokens within a library's policy; a policy that is changed holds for new ones alone

@@ -1,16 +1,22 @@
 //! What is written, and where: answers to standard output as tables or JSON, all else to standard error.
 
+mod form;
 mod json;
 mod secret;
+mod shown;
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::slice;
 
-use clap::ValueEnum;
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 
+use self::form::Format;
+pub(super) use self::form::{Form, FormOptions};
 use self::json::{json, json_line};
 pub(super) use self::secret::WithSecret;
+pub(super) use self::shown::Shown;
+use self::shown::{cell, line, names, picked};
 use crate::proto::v1;
 
 /// Spaces between two columns.
@@ -18,19 +24,9 @@ const COLUMN_GAP: u16 = 2;
 /// Stands in a list where there is nothing, so that each row has as many words as the heading.
 const NOTHING_THERE: &str = "-";
 
-/// What standard output is written for.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    /// People: tables
-    #[default]
-    Table,
-    /// Scripts: the API's response message as canonical protobuf JSON
-    Json,
-}
-
 /// The two streams.
 pub(super) struct Output<'a> {
-    format: Format,
+    form: Form,
     /// Columns of the terminal; none where it is no terminal, and nothing is wrapped.
     width: Option<u16>,
     stdout: &'a mut dyn Write,
@@ -41,15 +37,6 @@ pub(super) struct Output<'a> {
 pub(super) trait Answer: prost::Message {
     /// Its full name.
     const NAME: &'static str;
-}
-
-/// A thing that people look at.
-pub(super) trait Shown {
-    /// The fields that are the columns of a list.
-    const COLUMNS: &'static [&'static str];
-
-    /// All its fields by name, in the order in which people want them; empty where there is nothing to show.
-    fn fields(&self) -> Vec<(&'static str, String)>;
 }
 
 macro_rules! answers {
@@ -77,13 +64,13 @@ answers! {
 
 impl<'a> Output<'a> {
     pub(super) fn new(
-        format: Format,
+        form: Form,
         width: Option<u16>,
         stdout: &'a mut dyn Write,
         stderr: &'a mut dyn Write,
     ) -> Self {
         Self {
-            format,
+            form,
             width,
             stdout,
             stderr,
@@ -96,9 +83,12 @@ impl<'a> Output<'a> {
         response: &impl Answer,
         shown: Option<&impl Shown>,
     ) -> io::Result<()> {
-        let text = match self.format {
-            Format::Json => json(response)?,
-            Format::Table => shown.map(|shown| self.record(shown)).unwrap_or_default(),
+        let text = match (&self.form, shown) {
+            (Form::Whole(Format::Json), _) => json(response)?,
+            (_, None) => String::new(),
+            (Form::Whole(Format::Table), Some(shown)) => self.record(shown),
+            (Form::Whole(Format::Name), Some(shown)) => names(slice::from_ref(shown)),
+            (Form::Field(field), Some(shown)) => picked(slice::from_ref(shown), field)?,
         };
         self.answer(&text)
     }
@@ -110,9 +100,11 @@ impl<'a> Output<'a> {
         items: &[S],
         rest: &str,
     ) -> io::Result<()> {
-        let text = match self.format {
-            Format::Json => json(response)?,
-            Format::Table => self.list(items),
+        let text = match &self.form {
+            Form::Whole(Format::Json) => json(response)?,
+            Form::Whole(Format::Table) => self.list(items),
+            Form::Whole(Format::Name) => names(items),
+            Form::Field(field) => picked(items, field)?,
         };
         self.answer(&text)?;
         if !rest.is_empty() {
@@ -128,9 +120,11 @@ impl<'a> Output<'a> {
         response: &impl Answer,
         items: &[S],
     ) -> io::Result<bool> {
-        let text = match self.format {
-            Format::Json => json_line(response)?,
-            Format::Table => items.iter().map(line).collect(),
+        let text = match &self.form {
+            Form::Whole(Format::Json) => json_line(response)?,
+            Form::Whole(Format::Table) => items.iter().map(line).collect(),
+            Form::Whole(Format::Name) => names(items),
+            Form::Field(field) => picked(items, field)?,
         };
         match write_whole(self.stdout, &text) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
@@ -140,17 +134,26 @@ impl<'a> Output<'a> {
 
     /// Answers that something is done, of which nothing is left to show.
     pub(super) fn done(&mut self, response: &impl Answer, sentence: &str) -> io::Result<()> {
-        let text = match self.format {
-            Format::Json => json(response)?,
-            Format::Table => format!("{sentence}\n"),
+        let text = match &self.form {
+            Form::Whole(Format::Json) => json(response)?,
+            Form::Whole(Format::Table) => format!("{sentence}\n"),
+            Form::Whole(Format::Name) | Form::Field(_) => {
+                self.aside(&format!("{sentence}\n"));
+                String::new()
+            }
         };
         self.answer(&text)
+    }
+
+    /// Whether it leaves out what it is not told to write, and so a secret.
+    pub(super) fn picks(&self) -> bool {
+        matches!(self.form, Form::Field(_) | Form::Whole(Format::Name))
     }
 
     /// Answers with a new token: its secret alone on standard output, so that `> file` keeps it and nothing else. Here,
     /// unlike elsewhere, a reader that has gone is an error: it has missed what can't be had again.
     pub(super) fn secret(&mut self, response: &impl WithSecret) -> io::Result<()> {
-        if self.format == Format::Json {
+        if self.form == Form::Whole(Format::Json) {
             return write_whole(self.stdout, &json(response)?);
         }
         write_whole(self.stdout, &format!("{}\n", response.secret()))?;
@@ -178,7 +181,7 @@ impl<'a> Output<'a> {
 
     /// Tells what belongs to an answer. In JSON it stands in the answer.
     pub(super) fn remark(&mut self, kind: &str, text: &str) {
-        if self.format != Format::Json {
+        if self.form != Form::Whole(Format::Json) {
             self.note(kind, text);
         }
     }
@@ -216,17 +219,12 @@ impl<'a> Output<'a> {
         let mut table = self.table();
         table.set_header(S::COLUMNS.iter().map(|name| name.to_uppercase()));
         for item in items {
-            let fields = item.fields();
-            let cell = |column: &&str| {
-                let value = fields
-                    .iter()
-                    .find(|(name, _)| name == column)
-                    .map(|(_, value)| plain(value));
-                value
-                    .filter(|value| !value.is_empty())
-                    .unwrap_or_else(|| NOTHING_THERE.to_owned())
+            let fields = item.all_fields();
+            let filled = |column: &&str| match cell(&fields, column) {
+                value if value.is_empty() => NOTHING_THERE.to_owned(),
+                value => value,
             };
-            table.add_row(S::COLUMNS.iter().map(cell));
+            table.add_row(S::COLUMNS.iter().map(filled));
         }
         render(table)
     }
@@ -265,17 +263,6 @@ pub(super) fn plain(text: &str) -> String {
             }
         })
         .collect()
-}
-
-/// A thing on one line: the columns of a list, without their widths, which nobody knows yet.
-fn line<S: Shown>(item: &S) -> String {
-    let fields = item.fields();
-    let told = S::COLUMNS.iter().filter_map(|column| {
-        let field = fields.iter().find(|(name, _)| name == column);
-        field.map(|(_, value)| plain(value))
-    });
-    let told: Vec<String> = told.filter(|value| !value.is_empty()).collect();
-    format!("{}\n", told.join(&" ".repeat(COLUMN_GAP.into())))
 }
 
 fn render(mut table: Table) -> String {

@@ -1,15 +1,16 @@
 //! `session`: log a user in.
 
 use std::io::Read;
+use std::mem;
 
 use clap::{Args, Subcommand};
 
 use super::call::Repeat;
 use super::connect::Session;
+use super::deliver::{Delivery, deliver};
 use super::failure::Failure;
 use super::output::Output;
 use super::prompt::Wanted;
-use super::token::deliver;
 use crate::proto::v1;
 
 /// A password on standard input.
@@ -25,7 +26,8 @@ pub enum Verb {
     /// Log a user in with the password on standard input; the session's secret alone goes to standard output
     #[command(
         after_help = "Example: as a login page does it, with a credential that has tokens:verify\n  \
-        token-authority session open --library acme --user ann --device 'phone of Ann' > session.token"
+        token-authority session open --library acme --user ann \\\n    \
+        --device 'phone of Ann' > session.token"
     )]
     Open(Open),
 }
@@ -46,6 +48,8 @@ pub struct Open {
     #[arg(long, value_name = "ADDRESS")]
     client_ip: Option<String>,
     #[command(flatten)]
+    delivery: Delivery,
+    #[command(flatten)]
     repeat: Repeat,
 }
 
@@ -59,10 +63,11 @@ impl Verb {
         output: &mut Output<'_>,
     ) -> Result<(), Failure> {
         match self {
-            Self::Open(open) => {
+            Self::Open(mut open) => {
+                let delivery = mem::take(&mut open.delivery);
                 let password = PASSWORD.read(stdin)?;
                 let send = async |request| session.token_admin().open_session(request).await;
-                deliver(session, open.request(&password), send, output).await
+                deliver(session, open.request(&password), send, delivery, output).await
             }
         }
     }

@@ -6,6 +6,9 @@ use super::output::Shown;
 use super::words::Word;
 use crate::proto::v1;
 
+/// How much of a description stands for a name in a list, characters: as much as fits beside the rest.
+const CALLED_CHARS: usize = 30;
+
 // === impl Shown ===
 
 impl Shown for v1::Library {
@@ -16,6 +19,7 @@ impl Shown for v1::Library {
         "tokens-enabled",
         "max-lifetime",
     ];
+    const NAMED_BY: &'static str = "library";
 
     fn fields(&self) -> Vec<(&'static str, String)> {
         vec![
@@ -45,6 +49,7 @@ impl Shown for v1::Library {
 
 impl Shown for v1::UserType {
     const COLUMNS: &'static [&'static str] = &["user-type", "permission"];
+    const NAMED_BY: &'static str = "user-type";
 
     fn fields(&self) -> Vec<(&'static str, String)> {
         vec![
@@ -59,6 +64,7 @@ impl Shown for v1::UserType {
 
 impl Shown for v1::User {
     const COLUMNS: &'static [&'static str] = &["user", "display-name", "kind", "state", "assign"];
+    const NAMED_BY: &'static str = "user";
 
     fn fields(&self) -> Vec<(&'static str, String)> {
         vec![
@@ -82,11 +88,12 @@ impl Shown for v1::Token {
         "token-id",
         "kind",
         "user",
-        "display-name",
+        "name",
         "state",
         "expires",
         "last-used",
     ];
+    const NAMED_BY: &'static str = "token-id";
 
     fn fields(&self) -> Vec<(&'static str, String)> {
         let last = self.last_use.clone().unwrap_or_default();
@@ -129,11 +136,16 @@ impl Shown for v1::Token {
             ("etag", self.etag.clone()),
         ]
     }
+
+    fn abridged(&self) -> Vec<(&'static str, String)> {
+        vec![("name", called(self))]
+    }
 }
 
 /// A token together with its user.
 impl Shown for v1::GetTokenResponse {
     const COLUMNS: &'static [&'static str] = v1::Token::COLUMNS;
+    const NAMED_BY: &'static str = "token-id";
 
     fn fields(&self) -> Vec<(&'static str, String)> {
         let token = self.token.as_ref().map(Shown::fields).unwrap_or_default();
@@ -148,14 +160,20 @@ impl Shown for v1::GetTokenResponse {
         let (mut fields, rest): (Vec<_>, Vec<_>) = token
             .into_iter()
             .partition(|(name, _)| ["token-id", "kind", "library", "user"].contains(name));
+        fields.push(("tenant-id", self.tenant_id.clone()));
         fields.extend(of_user);
         fields.extend(rest);
         fields
+    }
+
+    fn abridged(&self) -> Vec<(&'static str, String)> {
+        self.token.as_ref().map(Shown::abridged).unwrap_or_default()
     }
 }
 
 impl Shown for v1::RevokeTokensResult {
     const COLUMNS: &'static [&'static str] = &["token-id", "outcome"];
+    const NAMED_BY: &'static str = "token-id";
 
     fn fields(&self) -> Vec<(&'static str, String)> {
         let outcome = self.error.as_ref().map(|error| error.message.as_str());
@@ -169,11 +187,17 @@ impl Shown for v1::RevokeTokensResult {
 impl Shown for v1::PolicyChange {
     const COLUMNS: &'static [&'static str] =
         &["token-id", "user", "outcome", "old-expiry", "new-expiry"];
+    const NAMED_BY: &'static str = "token-id";
 
     fn fields(&self) -> Vec<(&'static str, String)> {
         let outcome = match &self.error {
             Some(error) => error.message.clone(),
-            None => self.fields.join(", "),
+            None => self
+                .fields
+                .iter()
+                .map(|field| outcome(field))
+                .collect::<Vec<_>>()
+                .join(", "),
         };
         vec![
             ("token-id", self.token_id.clone()),
@@ -188,6 +212,7 @@ impl Shown for v1::PolicyChange {
 impl Shown for v1::AuditEvent {
     const COLUMNS: &'static [&'static str] =
         &["time", "actor", "action", "target", "fields", "comment"];
+    const NAMED_BY: &'static str = "revision";
 
     fn fields(&self) -> Vec<(&'static str, String)> {
         let target = [
@@ -211,12 +236,14 @@ impl Shown for v1::AuditEvent {
             ("target", target.join(", ")),
             ("fields", self.fields.join(", ")),
             ("comment", self.comment.clone()),
+            ("revision", self.revision.clone()),
         ]
     }
 }
 
 impl Shown for v1::VerifyResponse {
     const COLUMNS: &'static [&'static str] = &["verdict", "message"];
+    const NAMED_BY: &'static str = "token-id";
 
     fn fields(&self) -> Vec<(&'static str, String)> {
         vec![
@@ -236,6 +263,28 @@ impl Shown for v1::VerifyResponse {
             ("superseded-until", time(self.superseded_until.as_ref())),
             ("revision", self.revision.clone()),
         ]
+    }
+}
+
+/// What a token is called in a list: its name, or the beginning of its description.
+pub(super) fn called(token: &v1::Token) -> String {
+    if !token.display_name.is_empty() {
+        return token.display_name.clone();
+    }
+    let mut called: String = token.description.chars().take(CALLED_CHARS).collect();
+    if called.len() < token.description.len() {
+        called.push('…');
+    }
+    called
+}
+
+/// What a policy does to a token, by the field that it changes.
+fn outcome(field: &str) -> &str {
+    match field {
+        "expire_time" => "ends sooner",
+        "apis" => "fewer APIs",
+        "state" => "suspended",
+        other => other,
     }
 }
 
@@ -274,7 +323,7 @@ fn refused(refused: &[v1::RefusedUse]) -> String {
     let word = |refused: &v1::RefusedUse| {
         let verdict = v1::Verdict::word(refused.verdict);
         let last = time(refused.last_time.as_ref());
-        format!("{verdict} {} times, last {last}", refused.count)
+        format!("{verdict}: {}, last {last}", refused.count)
     };
     refused.iter().map(word).collect::<Vec<_>>().join("; ")
 }

@@ -19,6 +19,8 @@ use crate::proto::v1::token_admin_server::{TokenAdmin, TokenAdminServer};
 use crate::proto::v1::token_verify_server::{TokenVerify, TokenVerifyServer};
 
 mod connection;
+mod delivery;
+mod examples;
 mod following;
 mod import;
 mod output;

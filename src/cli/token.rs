@@ -1,11 +1,11 @@
 //! `token`: create, inspect, change and end tokens.
 
 use std::io::Read;
+use std::mem;
 
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
-pub(super) use self::create::deliver;
 use self::create::{Create, Grant};
 use self::import::Import;
 use self::list::List;
@@ -13,9 +13,10 @@ use self::review::Review;
 use self::revoke::{Revoke, RevokeAll};
 use super::call::{BasedOn, Repeat};
 use super::connect::Session;
+use super::deliver::{Delivery, deliver};
 use super::failure::Failure;
 use super::output::Output;
-use super::words::{cleared, time};
+use super::words::{cleared, moment, time};
 use crate::proto::v1;
 
 mod create;
@@ -29,21 +30,25 @@ mod revoke;
 pub enum Verb {
     /// Make a token; its secret alone goes to standard output, once
     #[command(
-        after_help = "Examples: a token for orders alone, and one for a partner's network\n  \
-        token-authority token create --library acme --user till --display-name till-7 --lifetime 90d \\\n    \
-        --permission orders:read --permission orders:write > till-7.token\n  \
-        token-authority token create --library acme --user till --description 'nightly export' \\\n    \
-        --expires 2027-06-30T00:00:00Z --access-right read-only --allowed-cidr 192.0.2.0/24 -o json"
+        after_help = "Examples: a token for orders alone, and one for a partner's network, of which a script gets the id\n  \
+        token-authority token create --library acme --user till --display-name shop \\\n    \
+        --lifetime 90d --permission orders:read --permission orders:get > shop.token\n  \
+        token-authority token create --library acme --user till --description export \\\n    \
+        --lifetime 2027-06-30 --access-right read-only --allowed-cidr 192.0.2.0/24 \\\n    \
+        --secret-file export.token -o name"
     )]
     Create(Create),
     /// Show a token
     Get(Get),
     /// List the tokens of a library, newest first unless sorted otherwise
     #[command(
-        after_help = "Examples: what expires soon, soonest first, what nobody used lately, and who can write orders from anywhere\n  \
+        after_help = "Examples: what expires soon, soonest first, what nobody used lately, who can write orders\n\
+        from anywhere, and the ids alone of those of that name\n  \
         token-authority token list --library acme --expires-within 30d --sort expires\n  \
         token-authority token list --library acme --unused-for 90d\n  \
-        token-authority token list --library acme --state active --permission orders:write --restricted false"
+        token-authority token list --library acme --state active \\\n    \
+        --permission orders:write --restricted false\n  \
+        token-authority token list --library acme --user till --name till-7 -o name"
     )]
     List(List),
     /// Tell which tokens to look at, worst first, why, and the command that mends each
@@ -59,15 +64,17 @@ pub enum Verb {
     Resume(Resume),
     /// End one token or several for good, at once
     #[command(after_help = "Example:\n  \
-        token-authority token revoke 4fXk0aZr1LTRhRcbSHkz6E --reason compromised --comment 'seen in a public log'")]
+        token-authority token revoke 4fXk0aZr1LTRhRcbSHkz6E --reason compromised \\\n    \
+        --comment 'seen in a public log'")]
     Revoke(Revoke),
     /// Show a token's secret again, where the library keeps secrets; it goes to standard output, all else to standard error
     Reveal(Reveal),
     /// End all the tokens of a user or a library for good, at once, however many
     #[command(
         after_help = "Examples: log a person out everywhere, and end what was made before a break-in was noticed\n  \
-        token-authority token revoke-all --library acme --user jane --sessions-only --reason owner-left\n  \
-        token-authority token revoke-all --library acme --created-before 2026-11-20T00:00:00Z --reason compromised"
+        token-authority token revoke-all --library acme --user jane --sessions-only\n  \
+        token-authority token revoke-all --library acme --whole-library \\\n    \
+        --created-before 2026-11-20 --reason compromised"
     )]
     RevokeAll(RevokeAll),
     /// Make tokens that another system issued good here, in the form in which they always were presented
@@ -100,7 +107,7 @@ pub struct Update {
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
     /// The moment from which on it is no longer good; it may be earlier than before
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     expires: Option<Timestamp>,
     /// Empty a field; may be repeated
     #[arg(long, value_enum, value_name = "FIELD")]
@@ -122,7 +129,7 @@ pub struct Extend {
     #[arg(long = "extend-by", value_name = "LIFETIME")]
     by: Option<String>,
     /// The new expiry itself
-    #[arg(long, value_name = "TIME", conflicts_with = "by")]
+    #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "by")]
     expires: Option<Timestamp>,
     #[command(flatten)]
     based_on: BasedOn,
@@ -161,6 +168,8 @@ pub struct Reveal {
     /// The token's public id
     token_id: String,
     #[command(flatten)]
+    delivery: Delivery,
+    #[command(flatten)]
     repeat: Repeat,
 }
 
@@ -176,8 +185,10 @@ pub struct Rotate {
     #[arg(long)]
     lifetime: Option<String>,
     /// The moment from which on the new one is no longer good, such as 2027-06-30T00:00:00Z
-    #[arg(long, value_name = "TIME", conflicts_with = "lifetime")]
+    #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "lifetime")]
     expires: Option<Timestamp>,
+    #[command(flatten)]
+    delivery: Delivery,
     #[command(flatten)]
     based_on: BasedOn,
     #[command(flatten)]
@@ -213,9 +224,10 @@ impl Verb {
                 output.one(&response, Some(&response))?;
                 output.usage(&response.usage);
             }
-            Self::Reveal(reveal) => {
+            Self::Reveal(mut reveal) => {
                 let send = async |request| session.token_admin().reveal_token(request).await;
-                deliver(session, reveal.request(), send, output).await?;
+                let delivery = mem::take(&mut reveal.delivery);
+                deliver(session, reveal.request(), send, delivery, output).await?;
             }
             Self::List(list) => list.run(session, output).await?,
             Self::Review(review) => review.run(session, output).await?,
@@ -241,9 +253,10 @@ impl Verb {
                 let response = session.change(resume.request(), send).await?;
                 output.one(&response, response.token.as_ref())?;
             }
-            Self::Rotate(rotate) => {
+            Self::Rotate(mut rotate) => {
                 let send = async |request| session.token_admin().rotate_token(request).await;
-                deliver(session, rotate.request(), send, output).await?;
+                let delivery = mem::take(&mut rotate.delivery);
+                deliver(session, rotate.request(), send, delivery, output).await?;
             }
             Self::Revoke(revoke) => revoke.run(session, output).await?,
             Self::RevokeAll(revoke) => revoke.run(session, output).await?,

@@ -20,7 +20,8 @@ pub enum Verb {
         after_help = "Examples: a clerk of one department, a system, and a customer's person\n  \
         token-authority user create ann --library acme --assign sales:clerk\n  \
         token-authority user create till --library acme --kind api-only --assign clerk\n  \
-        token-authority user create eve --library acme --kind contact --data-owner customer-7 --assign reader"
+        token-authority user create eve --library acme --kind contact \\\n    \
+        --data-owner customer-7 --assign reader"
     )]
     Create(Create),
     /// Show a user

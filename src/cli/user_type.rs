@@ -14,7 +14,8 @@ use crate::proto::v1;
 pub enum Verb {
     /// Make a user type
     #[command(after_help = "Example:\n  \
-        token-authority user-type create clerk --library acme --permission orders:read --permission 'invoices:*'")]
+        token-authority user-type create clerk --library acme \\\n    \
+        --permission orders:read --permission 'invoices:*'")]
     Create(Create),
     /// Show a user type
     Get(Get),

@@ -22,7 +22,7 @@ The token is read from standard input, never from an argument: others can read t
 
 Examples: does it authenticate; may it read a department's orders from that address
   token-authority verify --library acme < till.token
-  token-authority verify --library acme --permission orders:read \
+  token-authority verify --library acme --permission orders:read \\
     --department sales --client-ip 192.0.2.7 < till.token";
 
 /// What is about to be allowed.

@@ -3,6 +3,8 @@
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use crate::proto::v1;
 
@@ -131,6 +133,16 @@ pub(super) fn now() -> Timestamp {
     Timestamp::now()
 }
 
+/// A moment as people type it: in RFC 3339, or a date, which is its first moment in UTC.
+pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
+    let of_date = || {
+        let date = Date::strptime("%Y-%m-%d", text).ok()?;
+        Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp())
+    };
+    let told = text.parse().ok().or_else(of_date);
+    told.ok_or_else(|| "write 2027-06-30, or 2027-06-30T00:00:00Z".to_owned())
+}
+
 /// As the API takes a moment.
 pub(super) fn time(time: Timestamp) -> prost_types::Timestamp {
     // On the wire the fraction counts forward from the second, before 1970 too.
@@ -197,6 +209,17 @@ mod tests {
         check::<v1::TokenKind>();
         check::<v1::UserKind>();
         check::<v1::UserState>();
+    }
+
+    #[test]
+    fn a_date_is_its_first_moment_in_utc() {
+        let first = moment("2027-06-30T00:00:00Z").unwrap();
+        assert_eq!(moment("2027-06-30"), Ok(first));
+        assert_eq!(moment("2027-06-30T02:00:00+02:00"), Ok(first));
+        // A time of day means nothing without the place it is told at.
+        for text in ["2027-06-30T02:00:00", "2027-02-30", "tomorrow", "", "30d"] {
+            assert!(moment(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -118,6 +118,7 @@ impl TokenAdmin for Admin {
                 convert::user(user.value, &token.value.library, etag)
             }),
             usage: self.authority.usage(&token.value).await?,
+            tenant_id: self.authority.tenant_of(&token.value)?,
             token: Some(self.show(&token, now)?),
         }))
     }

@@ -114,7 +114,7 @@ async fn a_dry_run_of_a_tightening_says_what_it_would_hit_and_is_no_change() {
     let tightening = UpdateLibraryRequest {
         default_lifetime: Some("7d".into()),
         max_lifetime: Some("30d".into()),
-        allowed_cidrs: texts(&["192.0.2.0/24"]),
+        allowed_cidrs: texts(&["127.0.0.0/8", "192.0.2.0/24"]),
         max_tokens_per_user: Some(1),
         usage_instructions: Some("Ask dora.".into()),
         dry_run: true,

@@ -183,7 +183,7 @@ def lifecycle(api):
     assert api.verdict(**demand) == "VERDICT_VALID"
     assert api.call("TokenAdmin/RevokeToken", token_id=token.token_id).revision
     assert api.verdict(**demand) == "VERDICT_REVOKED"
-    events = api.call("TokenAdmin/ListAuditEvents", library="acme").events
+    events = api.call("TokenAdmin/ListAuditEvents", library="acme", actor="system/root").events
     actions = [event.action for event in events if event.token_id == token.token_id]
     steps = ["create", "extend", "update", "suspend", "resume", "revoke"]
     assert actions == [f"token.{step}" for step in reversed(steps)], actions

@@ -23,6 +23,8 @@ trap clean_up EXIT
 
 # Looks every 20 ms, for a minute at most.
 start_server() {
+    # It is read before the server has opened it.
+    : >"$work/log"
     "$1" serve --data-dir "$work/data" --listen 127.0.0.1:0 --log-format json 2>"$work/log" &
     server=$!
     for _ in {1..3000}; do

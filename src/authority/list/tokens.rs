@@ -49,6 +49,16 @@ impl Authority {
         Ok(found.filter(|user| user.value.uid == token.user_uid))
     }
 
+    /// The customer that a token's library belongs to; empty if it belongs to none, or was deleted.
+    pub fn tenant_of(&self, token: &Token) -> Result<String, Error> {
+        let state = self.index.read()?;
+        let library = state.directory().library_of(token.library_uid);
+        let facts = library.and_then(|library| library.facts.as_ref());
+        Ok(facts
+            .map(|library| library.value.tenant_id.clone())
+            .unwrap_or_default())
+    }
+
     /// The tokens of a library that a filter leaves, in its order. A page may be shorter than asked for, or empty, and yet not
     /// the last: a call looks at 10,000 tokens at most.
     pub async fn list_tokens(

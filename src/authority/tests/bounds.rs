@@ -53,17 +53,21 @@ async fn no_token_changes_its_own_grant() {
 }
 
 #[tokio::test]
-async fn no_operator_locks_itself_out_by_networks() {
+async fn nobody_locks_itself_out_by_networks() {
     let stage = Stage::new().await;
-    let elsewhere = |network: &str| UpdateLibrary {
+    let elsewhere = |library: &str, network: &str| UpdateLibrary {
         allowed_cidrs: Some(vec![Cidr::parse(network).unwrap()]),
-        ..update_library("system")
+        ..update_library(library)
     };
-    assert_eq!(
-        stage.refusal("root", &elsewhere("198.51.100.0/24")).await,
-        Reason::InUse
-    );
-    stage.done("root", &elsewhere("192.0.2.0/24")).await;
+    for (user, library) in [("dora", "acme"), ("root", "system")] {
+        let away = elsewhere(library, "198.51.100.0/24");
+        assert_eq!(stage.refusal(user, &away).await, Reason::InUse, "{user}");
+        stage.done(user, &elsewhere(library, "192.0.2.0/24")).await;
+    }
+    // Who is not of the library is not locked out of it.
+    stage
+        .done("root", &elsewhere("acme", "198.51.100.0/24"))
+        .await;
 }
 
 #[tokio::test]

@@ -76,7 +76,7 @@ async fn kept(stage: &Stage, id: TokenId) -> Token {
 
 /// What a change of the policy would hit.
 async fn effects(stage: &Stage, change: &UpdateLibrary) -> PolicyEffects {
-    let call = stage.call::<UpdateLibrary>("dora").await;
+    let call = stage.call::<UpdateLibrary>("root").await;
     let proposed = stage
         .authority
         .rehearse(&call.caller, change, stage.time())

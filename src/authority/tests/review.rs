@@ -179,6 +179,22 @@ async fn rights_that_nothing_needed_are_named() {
 }
 
 #[tokio::test]
+async fn what_comes_with_a_right_that_was_needed_is_not_told_of() {
+    let stage = Stage::new().await;
+    let own = create_user_type("own", &["tokens:self"]);
+    stage.done("root", &own).await;
+    stage.done("root", &create_user("olga", &["own"])).await;
+    let create = CreateToken {
+        user: Some(name("olga")),
+        permissions: granted(&["tokens:self"]),
+        ..sound()
+    };
+    let (token, secret) = stage.created("root", &create).await;
+    uses(&stage, &secret, "tokens:self").await;
+    assert_eq!(reasons(&stage, token.id).await, []);
+}
+
+#[tokio::test]
 async fn nothing_is_said_of_rights_where_more_was_demanded_than_is_known() {
     let stage = Stage::new().await;
     let wide = create_user_type("wide", &["orders:*", "stock:read"]);

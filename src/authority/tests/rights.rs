@@ -62,6 +62,18 @@ async fn no_grant_conveys_a_reserved_permission_that_its_maker_does_not_hold() {
 }
 
 #[tokio::test]
+async fn whoever_makes_a_token_that_may_do_nothing_is_told_what_to_list() {
+    let stage = Stage::new().await;
+    let told = async |create: CreateToken| stage.done("root", &create).await.warnings;
+    let warnings = told(create_token("tom")).await;
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].contains("tokens:admin"), "{warnings:?}");
+    // Whoever lists it knows, and a clerk's token is good for orders.
+    assert!(told(listing(&["tokens:admin"])).await.is_empty());
+    assert!(told(create_token("jane")).await.is_empty());
+}
+
+#[tokio::test]
 async fn what_the_callers_own_grant_leaves_out_is_not_held() {
     let stage = Stage::new().await;
     let narrow = CreateToken {

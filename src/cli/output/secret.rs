@@ -1,5 +1,7 @@
 //! Answers with a secret in them.
 
+use zeroize::Zeroize as _;
+
 use super::Answer;
 use crate::proto::v1;
 
@@ -7,6 +9,8 @@ use crate::proto::v1;
 pub(in crate::cli) trait WithSecret: Answer {
     fn token(&self) -> Option<&v1::Token>;
     fn secret(&self) -> &str;
+    /// It is elsewhere now, and is not to be shown.
+    fn forget_secret(&mut self);
 
     fn warnings(&self) -> &[String] {
         &[]
@@ -27,6 +31,10 @@ impl WithSecret for v1::CreateTokenResponse {
         &self.secret
     }
 
+    fn forget_secret(&mut self) {
+        self.secret.zeroize();
+    }
+
     fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -45,6 +53,10 @@ impl WithSecret for v1::RotateTokenResponse {
         &self.secret
     }
 
+    fn forget_secret(&mut self) {
+        self.secret.zeroize();
+    }
+
     fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -58,6 +70,10 @@ impl WithSecret for v1::RevealTokenResponse {
     fn secret(&self) -> &str {
         &self.secret
     }
+
+    fn forget_secret(&mut self) {
+        self.secret.zeroize();
+    }
 }
 
 impl WithSecret for v1::OpenSessionResponse {
@@ -69,7 +85,7 @@ impl WithSecret for v1::OpenSessionResponse {
         &self.secret
     }
 
-    fn warnings(&self) -> &[String] {
-        &[]
+    fn forget_secret(&mut self) {
+        self.secret.zeroize();
     }
 }

@@ -149,9 +149,9 @@ async fn a_list_is_a_table_with_a_cell_for_each_heading() {
         .run(&["token", "list"])
         .await;
     let table = "\
-TOKEN-ID                KIND  USER  DISPLAY-NAME  STATE          EXPIRES               LAST-USED
-0123456789abcdefABCDEF  api   till  till 7        active         2027-06-30T00:00:00Z  -
-b                       -     -     -             owner-deleted  -                     -
+TOKEN-ID                KIND  USER  NAME    STATE          EXPIRES               LAST-USED
+0123456789abcdefABCDEF  api   till  till 7  active         2027-06-30T00:00:00Z  -
+b                       -     -     -       owner-deleted  -                     -
 ";
     assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), (table, ""));
     let pages: Vec<v1::ListTokensRequest> = authority.asked();

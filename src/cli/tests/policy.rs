@@ -60,7 +60,7 @@ async fn without_a_terminal_nothing_is_changed_unless_yes_is_said() {
     );
     let first: Vec<_> = ended.stdout.lines().map(|line| &line[..1]).collect();
     assert_eq!(first, ["T", "a", "b", "c"]);
-    assert!(ended.stdout.contains("expire_time"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("ends sooner"), "{}", ended.stdout);
     assert_eq!(ended.stderr, "");
 }
 

@@ -159,7 +159,7 @@ async fn a_review_is_a_table_of_reasons_each_with_its_command() {
     let shell = Shell::new(authority.serve().await);
     let ended = shell.run(&["token", "review", "--library", "acme"]).await;
     let table = "\
-TOKEN-ID  USER  DISPLAY-NAME  WHY                                         MEND
+TOKEN-ID  USER  NAME  WHY                                         MEND
 b         till  token b       never used                                  token-authority token revoke b --reason no-longer-needed
 b         till  token b       more rights than used: orders:*, stock:move  token-authority token update b --access-right custom
 a         till  token a       no IP restriction                           token-authority token update a --allowed-cidr ADDRESS

@@ -1,18 +1,21 @@
 //! `token create`, and the grant that `token update` changes.
 
-use clap::Args;
-use jiff::Timestamp;
-use tonic::{Request, Response, Status};
+use std::mem;
 
-use super::super::call::{Repeat, identify};
+use clap::{ArgGroup, Args};
+use jiff::Timestamp;
+
+use super::super::call::Repeat;
 use super::super::connect::Session;
+use super::super::deliver::{Delivery, deliver};
 use super::super::failure::Failure;
-use super::super::output::{Output, WithSecret};
-use super::super::words::{number, time};
-use crate::proto::{Change, v1};
+use super::super::output::Output;
+use super::super::words::{moment, number, time};
+use crate::proto::v1;
 
 /// `token create`.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("told").args(["display_name", "description"]).required(true).multiple(true))]
 pub struct Create {
     /// The library it belongs to [default: your own]
     #[arg(long)]
@@ -21,7 +24,7 @@ pub struct Create {
     #[arg(long)]
     user: Option<String>,
     /// A short name; this or --description is required
-    #[arg(long, value_name = "TEXT", required_unless_present = "description")]
+    #[arg(long, value_name = "TEXT")]
     display_name: Option<String>,
     /// The reason for its existence
     #[arg(long, value_name = "TEXT")]
@@ -31,14 +34,16 @@ pub struct Create {
     #[arg(long)]
     lifetime: Option<String>,
     /// The moment from which on it is no longer good, such as 2027-06-30T00:00:00Z
-    #[arg(long, value_name = "TIME", conflicts_with = "lifetime")]
+    #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "lifetime")]
     expires: Option<Timestamp>,
     /// The moment from which on it is good [default: now]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     not_before: Option<Timestamp>,
     /// Make it switched off: it is good only once it is resumed
     #[arg(long)]
     suspended: bool,
+    #[command(flatten)]
+    delivery: Delivery,
     #[command(flatten)]
     repeat: Repeat,
     #[command(flatten)]
@@ -73,12 +78,13 @@ pub(super) struct Grant {
 
 impl Create {
     pub(super) async fn run(
-        self,
+        mut self,
         session: &Session,
         output: &mut Output<'_>,
     ) -> Result<(), Failure> {
+        let delivery = mem::take(&mut self.delivery);
         let send = async |request| session.token_admin().create_token(request).await;
-        deliver(session, self.request(), send, output).await
+        deliver(session, self.request(), send, delivery, output).await
     }
 
     fn request(self) -> v1::CreateTokenRequest {
@@ -100,25 +106,4 @@ impl Create {
             request_id: self.repeat.request_id(),
         }
     }
-}
-
-/// Makes a secret, and sees to it that it arrives; if it doesn't, the failure says how to get it.
-pub(in crate::cli) async fn deliver<Q: Change, A: WithSecret>(
-    session: &Session,
-    mut request: Q,
-    send: impl AsyncFn(Request<Q>) -> Result<Response<A>, Status>,
-    output: &mut Output<'_>,
-) -> Result<(), Failure> {
-    let request_id = identify(&mut request)?;
-    let response = session.change(request, send).await?;
-    output
-        .secret(&response)
-        .map_err(|error| Failure::Undelivered {
-            token_id: response
-                .token()
-                .map(|token| token.token_id.clone())
-                .unwrap_or_default(),
-            request_id,
-            error,
-        })
 }

@@ -38,8 +38,9 @@ public part before --separator, or the first --prefix-length characters.
 Examples: what would happen, then the import, and what is to be rotated afterwards
   $ cat tokens.jsonl
   {\"user\": \"till\", \"display_name\": \"till-7\", \"plaintext\": \"till7.Wd0NpJ5bHs9CgAf2UeQo\"}
-  {\"user\": \"till\", \"display_name\": \"till-8\", \"sha256\": \"9f86d081...\", \"permissions\": [\"orders:read\"]}
-  token-authority token import --library acme --file tokens.jsonl --separator . --declared-entropy-bits 128 --dry-run
+  {\"user\": \"till\", \"display_name\": \"till-8\", \"sha256\": \"9f86d081...\"}
+  token-authority token import --library acme --file tokens.jsonl \\
+    --separator . --declared-entropy-bits 128 --dry-run
   token-authority token import --library acme --file tokens.csv --separator .
   token-authority token list --library acme --imported weak";
 
@@ -273,6 +274,7 @@ impl Shown for Row<'_> {
         "strength",
         "outcome",
     ];
+    const NAMED_BY: &'static str = "token-id";
 
     fn fields(&self) -> Vec<(&'static str, String)> {
         let Row {

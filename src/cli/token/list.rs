@@ -8,7 +8,7 @@ use super::super::call::Limit;
 use super::super::connect::Session;
 use super::super::failure::Failure;
 use super::super::output::Output;
-use super::super::words::{now, number, time};
+use super::super::words::{moment, now, number, time};
 use crate::proto::v1;
 
 /// `token list`.
@@ -52,25 +52,25 @@ struct Only {
     #[arg(long)]
     user_type: Option<String>,
     /// Only those made at this moment or later, such as 2027-06-30T00:00:00Z
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     created_after: Option<Timestamp>,
     /// Only those made before this moment
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     created_before: Option<Timestamp>,
     /// Only those that expire at this moment or later
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     expires_after: Option<Timestamp>,
     /// Only those that expire before this moment
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     expires_before: Option<Timestamp>,
     /// Only those that have not expired but will within this time, such as 30d
     #[arg(long, value_name = "LIFETIME", conflicts_with_all = ["expires_after", "expires_before"])]
     expires_within: Option<String>,
     /// Only those last used at this moment or later
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     used_after: Option<Timestamp>,
     /// Only those last used before this moment
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     used_before: Option<Timestamp>,
     /// Only those that have been there and gone unused for so long, such as 90d, those that were never used too
     #[arg(long, value_name = "LIFETIME", value_parser = ago, conflicts_with_all = ["used_after", "used_before"])]

@@ -171,13 +171,14 @@ pub(in crate::cli) fn mend(
 }
 
 impl Shown for Advice {
-    const COLUMNS: &'static [&'static str] = &["token-id", "user", "display-name", "why", "mend"];
+    const COLUMNS: &'static [&'static str] = &["token-id", "user", "name", "why", "mend"];
+    const NAMED_BY: &'static str = "token-id";
 
     fn fields(&self) -> Vec<(&'static str, String)> {
         vec![
             ("token-id", self.token.token_id.clone()),
             ("user", self.token.user.clone()),
-            ("display-name", self.token.display_name.clone()),
+            ("name", show::called(&self.token)),
             ("why", self.why.clone()),
             ("mend", self.mend.clone()),
         ]

@@ -1,13 +1,13 @@
 //! `token revoke` and `token revoke-all`.
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use jiff::Timestamp;
 
 use super::super::call::Repeat;
 use super::super::connect::Session;
 use super::super::failure::Failure;
 use super::super::output::Output;
-use super::super::words::{number, time};
+use super::super::words::{moment, number, time};
 use crate::proto::v1;
 
 /// `token revoke`.
@@ -22,21 +22,22 @@ pub struct Revoke {
 
 /// `token revoke-all`.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("whose").args(["user", "whole_library"]).required(true))]
 pub struct RevokeAll {
     /// The library [default: your own]
     #[arg(long)]
     library: Option<String>,
     /// This user's tokens
-    #[arg(long, required_unless_present = "whole_library")]
+    #[arg(long)]
     user: Option<String>,
     /// The tokens of all users of the library
-    #[arg(long, conflicts_with = "user")]
+    #[arg(long)]
     whole_library: bool,
     /// Sessions alone; integrations go on working
     #[arg(long)]
     sessions_only: bool,
     /// Those made before this time alone [default: all up to now]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     created_before: Option<Timestamp>,
     #[command(flatten)]
     why: Why,

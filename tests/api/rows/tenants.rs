@@ -167,6 +167,7 @@ async fn an_api_token_shows_its_string_tenant_and_description_of_use_and_is_modi
     };
     let (token, secret) = make(&boss.clients, create).await;
     let shown = inspect(&boss.clients, &token.token_id).await;
+    assert_eq!(shown.tenant_id, "t-42");
     let seen = shown.token.unwrap();
     assert_eq!(
         (seen.display_name.as_str(), seen.user.as_str()),
