@@ -42,6 +42,8 @@ struct Waiting {
 type Job = Box<dyn FnOnce() + Send>;
 
 const WORKS: usize = 3;
+/// How far these threads stand behind those that serve, where all cores are busy: they get about a tenth of the time then.
+const NICE: i32 = 10;
 /// Most jobs of a kind that wait. At tens of milliseconds each, the last one waits for a second or two.
 const QUEUE: usize = 32;
 
@@ -69,7 +71,10 @@ impl Hashers {
             let shared = hashers.0.clone();
             thread::Builder::new()
                 .name("hasher".to_owned())
-                .spawn(move || shared.work_off())?;
+                .spawn(move || {
+                    give_way();
+                    shared.work_off();
+                })?;
         }
         Ok(hashers)
     }
@@ -94,6 +99,14 @@ impl Hashers {
         answered
             .await
             .map_err(|_| Error::new(Reason::Internal, "the secret could not be checked"))
+    }
+}
+
+/// Lets the threads that serve go first.
+fn give_way() {
+    let thread = rustix::thread::gettid();
+    if let Err(error) = rustix::process::setpriority_process(Some(thread), NICE) {
+        tracing::warn!(error = %error, "hashing competes with Verify for the processor");
     }
 }
 

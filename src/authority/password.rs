@@ -1,12 +1,11 @@
 //! Passwords: what people choose, so that it is hashed slowly. Tokens are random, and need none of this.
 
+use std::cell::RefCell;
 use std::fmt;
 
 use argon2::password_hash::phc::{Ident, Output, Salt};
-use argon2::{
-    ARGON2ID_IDENT, Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier,
-    Version,
-};
+use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, PasswordHash, Version};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::directory::Uid;
@@ -98,31 +97,52 @@ impl SlowHash {
     /// Hashes, with a salt of its own.
     pub fn make(secret: &[u8]) -> Result<SlowHash, Error> {
         let salt = secret::random::<SALT_BYTES>()?;
-        let made = argon2()?.hash_password_with_salt(secret, &salt);
-        made.map(SlowHash::of).map_err(|_| not_hashed())
+        let mut hash = Zeroizing::new([0; HASH_BYTES]);
+        let made = params().and_then(|params| {
+            let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+            compute(&argon2, secret, &salt, hash.as_mut())
+        });
+        made.and_then(|()| SlowHash::of_parts(&salt, hash.as_ref()))
+            .ok_or_else(not_hashed)
     }
 
     /// One that nothing matches, and that takes as long to find out.
     pub fn of_nobody() -> Result<SlowHash, Error> {
-        let [salt, hash] = [
-            secret::random::<HASH_BYTES>()?,
-            secret::random::<HASH_BYTES>()?,
-        ];
-        Ok(SlowHash::of(PasswordHash {
-            algorithm: Ident::new(ARGON2ID_IDENT.as_str()).map_err(|_| not_hashed())?,
+        let salt = secret::random::<SALT_BYTES>()?;
+        let hash = secret::random::<HASH_BYTES>()?;
+        SlowHash::of_parts(&salt, &hash).ok_or_else(not_hashed)
+    }
+
+    fn of_parts(salt: &[u8], hash: &[u8]) -> Option<SlowHash> {
+        Some(SlowHash::of(PasswordHash {
+            algorithm: Ident::new(ARGON2ID_IDENT.as_str()).ok()?,
             version: Some(Version::V0x13.into()),
-            params: argon2()?.params().try_into().map_err(|_| not_hashed())?,
-            salt: Some(Salt::new(&salt[..SALT_BYTES]).map_err(|_| not_hashed())?),
-            hash: Some(Output::new(&hash).map_err(|_| not_hashed())?),
+            params: (&params()?).try_into().ok()?,
+            salt: Some(Salt::new(salt).ok()?),
+            hash: Some(Output::new(hash).ok()?),
         }))
     }
 
     /// Whether it was made of this; compares in constant time.
     #[must_use]
     pub fn matches(&self, secret: &[u8]) -> bool {
-        Argon2::default()
-            .verify_password(secret, self.0.as_ref())
-            .is_ok()
+        self.compare(secret).unwrap_or(false)
+    }
+
+    /// `None` for what can't be computed, as no hash that was parsed is.
+    fn compare(&self, secret: &[u8]) -> Option<bool> {
+        let hash = self.0.as_ref();
+        let (salt, expected) = (hash.salt?, hash.hash?);
+        let algorithm = Algorithm::try_from(hash.algorithm.as_str()).ok()?;
+        let version = match hash.version {
+            None => Version::default(),
+            Some(version) => Version::try_from(version).ok()?,
+        };
+        let params = Params::try_from(hash).ok()?;
+        let argon2 = Argon2::new(algorithm, version, params);
+        let mut found = Zeroizing::new(vec![0; expected.as_ref().len()]);
+        compute(&argon2, secret, salt.as_ref(), &mut found)?;
+        Some(found.ct_eq(expected.as_ref()).into())
     }
 
     /// The inverse of its text; `None` for anything else, and for what would cost more than it may.
@@ -184,10 +204,28 @@ impl fmt::Debug for SlowHash {
     }
 }
 
-fn argon2() -> Result<Argon2<'static>, Error> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(HASH_BYTES));
-    let params = params.map_err(|_| not_hashed())?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+thread_local! {
+    /// What this thread hashes in, kept from one hash to the next: taken from the heap and given back each time, pieces of this
+    /// size are not found again, and a flood of guesses would hold ten times as much.
+    static MEMORY: RefCell<Vec<Block>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Hashes in the memory of this thread. `None` for what Argon2 does not take.
+fn compute(argon2: &Argon2<'_>, secret: &[u8], salt: &[u8], hash: &mut [u8]) -> Option<()> {
+    let needed = argon2.params().block_count();
+    MEMORY.with_borrow_mut(|memory| {
+        if memory.len() < needed {
+            memory.resize(needed, Block::default());
+        }
+        let memory = memory.get_mut(..needed)?;
+        argon2
+            .hash_password_into_with_memory(secret, salt, hash, memory)
+            .ok()
+    })
+}
+
+fn params() -> Option<Params> {
+    Params::new(MEMORY_KIB, PASSES, LANES, Some(HASH_BYTES)).ok()
 }
 
 fn not_hashed() -> Error {

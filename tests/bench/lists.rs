@@ -12,7 +12,8 @@ use token_authority::proto::store::{
     GrantRecord, LibraryRecord, RevocationRecord, SuspensionRecord, TokenRecord, UserRecord,
 };
 use token_authority::proto::v1::{
-    Assignment, CreateUserRequest, ListTokensRequest, TokenKind, TokenSort, TokenState,
+    Assignment, CreateUserRequest, ImportStrength, ListTokensRequest, TokenKind, TokenSort,
+    TokenState,
 };
 use token_authority::store::sled::SledStore;
 use token_authority::store::{Change, Store};
@@ -143,7 +144,7 @@ fn of_what_they_are() -> [(&'static str, ListTokensRequest); 8] {
     ]
 }
 
-fn of_time(now_ms: i64) -> [(&'static str, ListTokensRequest); 5] {
+fn of_time(now_ms: i64) -> [(&'static str, ListTokensRequest); 7] {
     let time = |ms: i64| {
         let seconds = ms / 1000;
         Some(prost_types::Timestamp { seconds, nanos: 0 })
@@ -166,6 +167,14 @@ fn of_time(now_ms: i64) -> [(&'static str, ListTokensRequest); 5] {
         longer_than_policy: true,
         ..all()
     };
+    let used = ListTokensRequest {
+        used_after: time(now_ms - DAY_MS),
+        ..all()
+    };
+    let unused = ListTokensRequest {
+        unused_since: time(now_ms - 90 * DAY_MS),
+        ..all()
+    };
     [
         ("none, soonest expiry first", by_expiry),
         ("created in one day of a year", created),
@@ -178,10 +187,12 @@ fn of_time(now_ms: i64) -> [(&'static str, ListTokensRequest); 5] {
             expiring(TokenSort::Created),
         ),
         ("longer than policy (1 of 200)", longer),
+        ("used within a day (none was)", used),
+        ("unused for 90 days", unused),
     ]
 }
 
-fn of_text_and_rights() -> [(&'static str, ListTokensRequest); 6] {
+fn of_text_and_rights() -> [(&'static str, ListTokensRequest); 7] {
     let issued = ListTokensRequest {
         issued_by: "acme/boss".into(),
         ..all()
@@ -198,6 +209,10 @@ fn of_text_and_rights() -> [(&'static str, ListTokensRequest); 6] {
         restricted_by_ip: Some(true),
         ..all()
     };
+    let imported = ListTokensRequest {
+        imported: ImportStrength::Weak.into(),
+        ..all()
+    };
     [
         ("issued by (1 of 1,000)", issued),
         ("name contains (1 of 10,000)", named("NIGHTLY")),
@@ -205,6 +220,7 @@ fn of_text_and_rights() -> [(&'static str, ListTokensRequest); 6] {
         ("permission held", holding(PERMISSION)),
         ("permission that none holds", holding("orders:write")),
         ("restricted by IP (1 of 5)", restricted),
+        ("imported weak (none was)", imported),
     ]
 }
 
