@@ -3,7 +3,9 @@
 mod afterwards;
 mod first_use;
 mod knowing;
+mod libraries;
 mod refusals;
+mod seats;
 mod starting;
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
