@@ -1,5 +1,6 @@
 //! Tokens of another system: imported over the wire and by the command line, presented as they always were.
 
+mod bounds;
 mod starting;
 
 use std::time::{Duration, Instant};
