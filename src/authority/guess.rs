@@ -1,16 +1,24 @@
-//! How often passwords and weak imported tokens may be guessed at: per user or token, and per client, counted before anything
-//! is hashed.
+//! How often passwords and weak imported tokens may be guessed at, counted before anything is hashed.
 //!
-//! Each has an allowance that refills with time. An attempt takes one from both, and a right password gives it back. Users
-//! that there are not are counted as those that there are, so that nothing tells one from the other. The tables are
-//! bounded: a flood of names or addresses makes them forget the oldest counts, and never grow.
+//! | of | at once | then one in | so that |
+//! |---|---|---|---|
+//! | a user's passwords; an imported token's strings from one client | 5 | 30 s | nobody guesses on |
+//! | a client | 60 | 1 s | nobody goes from user to user |
+//! | an imported token's strings from all clients | 60 | 6 s | many clients together do not either |
+//!
+//! An attempt takes one of each that it counts for, and a right secret gives them back. A token that is in use everywhere is
+//! not closed to all by one client with a string of yesterday, or with a grudge: that takes twelve at once, and then five, and
+//! gets them 14,400 guesses a day. Users that there are not are counted as those that there are, so that nothing tells one
+//! from the other. The tables are bounded: a flood of names or addresses makes them forget the oldest counts, and never grow.
 
-use std::collections::HashMap;
+mod table;
+
 use std::sync::Mutex;
 use std::time::Duration;
 
 use ring::digest::{SHA256, digest};
 
+use self::table::{Allowance, Table};
 use super::cidr::Address;
 use super::directory::Uid;
 use super::error::{Error, Reason};
@@ -27,11 +35,18 @@ pub(super) struct Guesses(Mutex<Counts>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Counted([u8; 16]);
 
+/// What an attempt counts for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Guess {
+    who: Counted,
+    client: Option<Counted>,
+    token: Option<Counted>,
+}
+
 /// An attempt that was let through, and what it took.
 #[derive(Debug)]
 pub(super) struct Attempt {
-    user: Counted,
-    client: Option<Counted>,
+    guess: Guess,
     time: Moment,
 }
 
@@ -39,23 +54,7 @@ pub(super) struct Attempt {
 struct Counts {
     users: Table,
     clients: Table,
-}
-
-/// The moments, in Unix milliseconds, at which each allowance is whole again. One that is not here is whole.
-///
-/// What is full is put aside, and what was aside before is forgotten.
-#[derive(Default)]
-struct Table {
-    recent: HashMap<Counted, i64>,
-    aside: HashMap<Counted, i64>,
-}
-
-/// An allowance.
-struct Allowance {
-    /// How many at once.
-    burst: i64,
-    /// How long until there is one more, milliseconds.
-    interval: i64,
+    tokens: Table,
 }
 
 const OF_USER: Allowance = Allowance {
@@ -66,53 +65,97 @@ const OF_CLIENT: Allowance = Allowance {
     burst: 60,
     interval: 1000,
 };
-/// Most entries of half a table: the four halves take about 13 MiB then. A count is forgotten after as many others within the
-/// 150 s that a user's allowance takes to be whole again: 437 hashes a second, and hundreds of clients to ask for them.
-const MOST: usize = 1 << 16;
-
+const OF_TOKEN: Allowance = Allowance {
+    burst: 60,
+    interval: 6 * 1000,
+};
 // === impl Guesses ===
 
 impl Guesses {
+    /// Whether an attempt would be let through now. It counts for nothing.
+    ///
+    /// # Errors
+    /// [`Reason::LimitExceeded`].
+    pub(super) fn ask(&self, guess: Guess, now: Moment) -> Result<(), Error> {
+        let mut counts = self.0.lock().map_err(|_| unsound())?;
+        counts.ask(guess, now)
+    }
+
     /// Lets an attempt through, or says when to try again.
     ///
     /// # Errors
     /// [`Reason::LimitExceeded`], with nothing counted.
-    pub(super) fn attempt(
-        &self,
-        user: Counted,
-        client: Option<Counted>,
-        now: Moment,
-    ) -> Result<Attempt, Error> {
+    pub(super) fn attempt(&self, guess: Guess, now: Moment) -> Result<Attempt, Error> {
         let mut counts = self.0.lock().map_err(|_| unsound())?;
-        let wait = counts.users.wait(user, &OF_USER, now);
-        let of_client = client.map_or(0, |client| counts.clients.wait(client, &OF_CLIENT, now));
-        let wait = wait.max(of_client);
-        if wait > 0 {
-            let mut error = Error::new(
-                Reason::LimitExceeded,
-                "too many guesses at this user or token, or from this address; wait, then try again",
-            );
-            error.retry_after = Some(Duration::from_millis(wait.unsigned_abs()));
-            return Err(error);
+        counts.ask(guess, now)?;
+        for (table, who, allowance) in counts.of(guess) {
+            table.take(who, allowance, now);
         }
-        counts.users.take(user, &OF_USER, now);
-        if let Some(client) = client {
-            counts.clients.take(client, &OF_CLIENT, now);
-        }
-        Ok(Attempt {
-            user,
-            client,
-            time: now,
-        })
+        Ok(Attempt { guess, time: now })
     }
 
     /// An attempt turned out to be no guess: it gets back what it took.
     pub(super) fn forgive(&self, attempt: &Attempt) {
         if let Ok(mut counts) = self.0.lock() {
-            counts.users.give_back(attempt.user, &OF_USER, attempt.time);
-            if let Some(client) = attempt.client {
-                counts.clients.give_back(client, &OF_CLIENT, attempt.time);
+            for (table, who, allowance) in counts.of(attempt.guess) {
+                table.give_back(who, allowance, attempt.time);
             }
+        }
+    }
+}
+
+// === impl Guess ===
+
+impl Guess {
+    /// At a password, which a client sends if one is known.
+    pub(super) fn at_password(user: Counted, client: Option<Counted>) -> Guess {
+        Guess {
+            who: user,
+            client,
+            token: None,
+        }
+    }
+
+    /// At the string of an imported token.
+    pub(super) fn at_token(id: TokenId, client: Counted) -> Guess {
+        Guess {
+            who: Counted::hashed(&[b"import", &id.0, &client.0]),
+            client: Some(client),
+            token: Some(Counted(id.0)),
+        }
+    }
+}
+
+// === impl Counts ===
+
+impl Counts {
+    /// Where an attempt is counted.
+    fn of(
+        &mut self,
+        guess: Guess,
+    ) -> impl Iterator<Item = (&mut Table, Counted, &'static Allowance)> {
+        let Guess { who, client, token } = guess;
+        let client = client.map(|client| (&mut self.clients, client, &OF_CLIENT));
+        let token = token.map(|token| (&mut self.tokens, token, &OF_TOKEN));
+        std::iter::once((&mut self.users, who, &OF_USER))
+            .chain(client)
+            .chain(token)
+    }
+
+    fn ask(&mut self, guess: Guess, now: Moment) -> Result<(), Error> {
+        let waits = self
+            .of(guess)
+            .map(|(table, who, allowance)| table.wait(who, allowance, now));
+        match waits.max() {
+            Some(wait) if wait > 0 => {
+                let mut error = Error::new(
+                    Reason::LimitExceeded,
+                    "too many guesses at this user or token, or from this address; wait, then try again",
+                );
+                error.retry_after = Some(Duration::from_millis(wait.unsigned_abs()));
+                Err(error)
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -128,11 +171,6 @@ impl Counted {
     /// The new passwords of a user.
     pub(super) fn changes(library: Uid, user: &Name) -> Counted {
         Counted::named(b"change", library, user)
-    }
-
-    /// The strings that are presented as an imported token.
-    pub(super) fn imported(id: TokenId) -> Counted {
-        Counted::hashed(&[b"import", &id.0])
     }
 
     /// A verifier that does not say for which client it asks: all of its library are one.
@@ -160,50 +198,6 @@ impl Counted {
     }
 }
 
-// === impl Table ===
-
-impl Table {
-    /// When this allowance is whole again.
-    fn whole_at(&mut self, who: Counted, allowance: &Allowance, now: Moment) -> i64 {
-        let Some(at) = self.found(who) else {
-            return now.0;
-        };
-        // A clock that was set back makes nobody wait for longer than an empty allowance does.
-        *at = (*at).min(now.0 + allowance.burst * allowance.interval);
-        (*at).max(now.0)
-    }
-
-    /// Milliseconds until there is one to take.
-    fn wait(&mut self, who: Counted, allowance: &Allowance, now: Moment) -> i64 {
-        let missing = self.whole_at(who, allowance, now) - now.0;
-        missing - (allowance.burst - 1) * allowance.interval
-    }
-
-    fn take(&mut self, who: Counted, allowance: &Allowance, now: Moment) {
-        let whole_at = self.whole_at(who, allowance, now) + allowance.interval;
-        if self.recent.len() >= MOST && !self.recent.contains_key(&who) {
-            self.aside = std::mem::take(&mut self.recent);
-        }
-        self.recent.insert(who, whole_at);
-    }
-
-    /// Takes one back. An allowance that is whole again leaves nothing behind: whoever is turned away before a hash is made
-    /// must not fill the table.
-    fn give_back(&mut self, who: Counted, allowance: &Allowance, taken: Moment) {
-        let Some(at) = self.found(who) else { return };
-        *at -= allowance.interval;
-        if *at <= taken.0 {
-            self.recent.remove(&who);
-            self.aside.remove(&who);
-        }
-    }
-
-    fn found(&mut self, who: Counted) -> Option<&mut i64> {
-        let recent = self.recent.get_mut(&who);
-        recent.or_else(|| self.aside.get_mut(&who))
-    }
-}
-
 fn unsound() -> Error {
     Error::new(
         Reason::Internal,
@@ -213,6 +207,7 @@ fn unsound() -> Error {
 
 #[cfg(test)]
 mod tests {
+    use super::table::MOST;
     use super::*;
 
     const NOW: Moment = Moment(1_800_000_000_000);
@@ -234,31 +229,41 @@ mod tests {
     fn a_user_is_guessed_at_five_times_and_then_once_in_thirty_seconds() {
         let guesses = Guesses::default();
         for number in 0..5 {
-            guesses.attempt(user(1), Some(client(number)), NOW).unwrap();
+            guesses
+                .attempt(Guess::at_password(user(1), Some(client(number))), NOW)
+                .unwrap();
         }
         let refused = guesses
-            .attempt(user(1), Some(client(9)), later(1000))
+            .attempt(Guess::at_password(user(1), Some(client(9))), later(1000))
             .unwrap_err();
         assert_eq!(refused.reason, Reason::LimitExceeded);
         assert_eq!(refused.retry_after, Some(Duration::from_secs(29)));
-        guesses.attempt(user(2), Some(client(0)), NOW).unwrap();
         guesses
-            .attempt(user(1), Some(client(9)), later(30_000))
+            .attempt(Guess::at_password(user(2), Some(client(0))), NOW)
+            .unwrap();
+        guesses
+            .attempt(Guess::at_password(user(1), Some(client(9))), later(30_000))
             .unwrap();
         assert!(
             guesses
-                .attempt(user(1), Some(client(9)), later(30_000))
+                .attempt(Guess::at_password(user(1), Some(client(9))), later(30_000))
                 .is_err()
         );
         // Whole again after a while, and no fuller than that.
         for _ in 0..5 {
             guesses
-                .attempt(user(1), Some(client(9)), later(3_600_000))
+                .attempt(
+                    Guess::at_password(user(1), Some(client(9))),
+                    later(3_600_000),
+                )
                 .unwrap();
         }
         assert!(
             guesses
-                .attempt(user(1), Some(client(9)), later(3_600_000))
+                .attempt(
+                    Guess::at_password(user(1), Some(client(9))),
+                    later(3_600_000)
+                )
                 .is_err()
         );
     }
@@ -267,55 +272,116 @@ mod tests {
     fn a_client_tries_sixty_users_and_then_one_a_second_and_others_are_not_affected() {
         let guesses = Guesses::default();
         for number in 0..60 {
-            guesses.attempt(user(number), Some(client(1)), NOW).unwrap();
+            guesses
+                .attempt(Guess::at_password(user(number), Some(client(1))), NOW)
+                .unwrap();
         }
-        let refused = guesses.attempt(user(99), Some(client(1)), NOW).unwrap_err();
+        let refused = guesses
+            .attempt(Guess::at_password(user(99), Some(client(1))), NOW)
+            .unwrap_err();
         assert_eq!(refused.retry_after, Some(Duration::from_secs(1)));
         // What was refused is not counted to the user either.
         for _ in 0..5 {
-            guesses.attempt(user(99), Some(client(2)), NOW).unwrap();
+            guesses
+                .attempt(Guess::at_password(user(99), Some(client(2))), NOW)
+                .unwrap();
         }
         guesses
-            .attempt(user(100), Some(client(1)), later(1000))
+            .attempt(Guess::at_password(user(100), Some(client(1))), later(1000))
             .unwrap();
+    }
+
+    #[test]
+    fn a_client_that_guesses_at_a_token_blocks_itself_and_many_together_are_stopped() {
+        let guesses = Guesses::default();
+        let attempt = |number: u32, now| {
+            let guess = Guess::at_token(TokenId([7; 16]), client(number));
+            guesses.attempt(guess, now)
+        };
+        for _ in 0..5 {
+            attempt(0, NOW).unwrap();
+        }
+        let refused = attempt(0, NOW).unwrap_err();
+        assert_eq!(refused.retry_after, Some(Duration::from_secs(30)));
+        for number in 5..60 {
+            attempt(number, NOW).unwrap();
+        }
+        let refused = attempt(60, NOW).unwrap_err();
+        assert_eq!(refused.retry_after, Some(Duration::from_secs(6)));
+        let of_token = Guess::at_token(TokenId([7; 16]), client(60));
+        assert!(guesses.ask(of_token, NOW).is_err());
+        // Asking takes nothing, and each six seconds let one more through, from whomever.
+        for _ in 0..9 {
+            guesses.ask(of_token, later(6000)).unwrap();
+        }
+        let right = attempt(60, later(6000)).unwrap();
+        assert!(attempt(61, later(6000)).is_err());
+        guesses.forgive(&right);
+        attempt(61, later(6000)).unwrap();
+        // It is one client of other tokens, too.
+        let other = Guess::at_token(TokenId([8; 16]), client(60));
+        guesses.attempt(other, NOW).unwrap();
     }
 
     #[test]
     fn a_right_password_gives_back_what_it_took() {
         let guesses = Guesses::default();
         for _ in 0..100 {
-            let attempt = guesses.attempt(user(1), Some(client(1)), NOW).unwrap();
+            let attempt = guesses
+                .attempt(Guess::at_password(user(1), Some(client(1))), NOW)
+                .unwrap();
             guesses.forgive(&attempt);
         }
         for _ in 0..4 {
-            guesses.attempt(user(1), Some(client(1)), NOW).unwrap();
+            guesses
+                .attempt(Guess::at_password(user(1), Some(client(1))), NOW)
+                .unwrap();
         }
-        let right = guesses.attempt(user(1), Some(client(1)), NOW).unwrap();
-        assert!(guesses.attempt(user(1), Some(client(1)), NOW).is_err());
+        let right = guesses
+            .attempt(Guess::at_password(user(1), Some(client(1))), NOW)
+            .unwrap();
+        assert!(
+            guesses
+                .attempt(Guess::at_password(user(1), Some(client(1))), NOW)
+                .is_err()
+        );
         guesses.forgive(&right);
-        guesses.attempt(user(1), Some(client(1)), NOW).unwrap();
+        guesses
+            .attempt(Guess::at_password(user(1), Some(client(1))), NOW)
+            .unwrap();
     }
 
     #[test]
     fn a_flood_of_names_and_addresses_is_remembered_in_bounded_memory() {
         let guesses = Guesses::default();
         for _ in 0..5 {
-            guesses.attempt(user(0), None, NOW).unwrap();
+            guesses
+                .attempt(Guess::at_password(user(0), None), NOW)
+                .unwrap();
         }
         let most = u32::try_from(MOST).unwrap();
         for number in 1..most {
             guesses
-                .attempt(user(number), Some(client(number)), NOW)
+                .attempt(Guess::at_password(user(number), Some(client(number))), NOW)
                 .unwrap();
         }
-        assert!(guesses.attempt(user(0), None, NOW).is_err(), "still known");
+        assert!(
+            guesses
+                .attempt(Guess::at_password(user(0), None), NOW)
+                .is_err(),
+            "still known"
+        );
         for number in most..5 * most {
             guesses
-                .attempt(user(number), Some(client(number)), NOW)
+                .attempt(Guess::at_password(user(number), Some(client(number))), NOW)
                 .unwrap();
+            let mut token = [0; 16];
+            token[..4].copy_from_slice(&number.to_be_bytes());
+            let guess = Guess::at_token(TokenId(token), client(number));
+            guesses.attempt(guess, NOW).unwrap();
         }
         let counts = guesses.0.lock().unwrap();
-        for table in [&counts.users, &counts.clients] {
+        for table in [&counts.users, &counts.clients, &counts.tokens] {
             assert!(table.recent.len() <= MOST && table.aside.len() <= MOST);
         }
     }
@@ -325,13 +391,15 @@ mod tests {
         let guesses = Guesses::default();
         for _ in 0..5 {
             guesses
-                .attempt(user(1), Some(client(1)), later(DAY))
+                .attempt(Guess::at_password(user(1), Some(client(1))), later(DAY))
                 .unwrap();
         }
-        let refused = guesses.attempt(user(1), Some(client(1)), NOW).unwrap_err();
+        let refused = guesses
+            .attempt(Guess::at_password(user(1), Some(client(1))), NOW)
+            .unwrap_err();
         assert_eq!(refused.retry_after, Some(Duration::from_secs(30)));
         guesses
-            .attempt(user(1), Some(client(1)), later(30_000))
+            .attempt(Guess::at_password(user(1), Some(client(1))), later(30_000))
             .unwrap();
     }
 

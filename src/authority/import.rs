@@ -9,6 +9,8 @@
 //! An id is a keyed hash of what finds the token, so there is one token of a string, or of a locator, in a library.
 
 mod cuts;
+mod first_use;
+mod place;
 mod strength;
 mod string;
 mod verify;
@@ -16,8 +18,10 @@ mod verify;
 use async_trait::async_trait;
 
 pub use self::cuts::Cuts;
+pub(super) use self::first_use::FirstUses;
+pub use self::place::Placed;
 pub use self::string::{Cut, ForeignString};
-pub(super) use self::verify::FirstUses;
+pub use super::seats::Rehearsal;
 
 use super::Authority;
 use super::caller::{Authorised, Caller};
@@ -26,13 +30,14 @@ use super::error::{Error, Reason};
 use super::hashers::Work;
 use super::index::Lookup;
 use super::issue::{CreateToken, Proof};
-use super::keys::{Digest, Found, Tag};
+use super::keys::{Digest, Tag};
 use super::keyspace::{self, Versioned};
 use super::moment::{Moment, Now};
 use super::name::Name;
 use super::password::SlowHash;
 use super::policy::tokens_allowed;
-use super::secret::{self, TokenId};
+use super::seats::Seats;
+use super::secret;
 use super::token::{ImportStrength, Imported, Token, Unproven};
 use super::transaction::{Call, Command, Done, Plan};
 use crate::store::Revision;
@@ -61,25 +66,13 @@ pub enum Form {
     Argon2(SlowHash, Option<String>),
 }
 
-/// Where a token is to be kept, and how it is found.
-#[derive(Debug, Clone)]
-pub struct Placed {
-    /// Its id, by which two of one string or one locator are told.
-    pub id: TokenId,
-    /// The ids that older keys would have given it.
-    older_ids: Vec<TokenId>,
-    /// How hard its string is to guess.
-    pub strength: ImportStrength,
-    cut: Option<Cut>,
-    library: Uid,
-}
-
 /// A token that is placed, and what its string must match.
 struct Import<'a> {
     asked: &'a ImportToken,
     placed: &'a Placed,
     tag: Tag,
     unproven: Option<Unproven>,
+    seats: Seats,
 }
 
 impl Authority {
@@ -91,39 +84,7 @@ impl Authority {
         Ok(library.value.uid)
     }
 
-    /// Finds out how hard a token is to guess, and how it will be found.
-    ///
-    /// # Errors
-    /// [`Reason::InvalidFields`] if it is weak and nothing but the whole string would find it.
-    pub fn place_import(&self, asked: &ImportToken, library: Uid) -> Result<Placed, Error> {
-        let declared = strength::of_bits(asked.declared_bits);
-        let (strength, digest, locator) = match &asked.form {
-            Form::Plaintext(string) => (strength::of(string.expose()), Some(string.digest()), None),
-            Form::Sha256(digest, locator) => (declared, Some(digest.clone()), locator.as_ref()),
-            Form::Argon2(_, locator) => (declared, None, locator.as_ref()),
-        };
-        let whole = digest.filter(|_| strength == ImportStrength::Strong);
-        let ids = |found: Found<'_>| self.keys.imported_ids(library, found).collect::<Vec<_>>();
-        let (cut, ids) = if let Some(digest) = whole {
-            (None, ids(Found::Whole(&digest)))
-        } else {
-            let locator = match &asked.form {
-                Form::Plaintext(string) => asked.locator_of(string)?,
-                Form::Sha256(..) | Form::Argon2(..) => asked.locator_given(locator)?,
-            };
-            (asked.cut, ids(Found::Locator(locator)))
-        };
-        let (id, older_ids) = ids.split_first().ok_or_else(no_key)?;
-        Ok(Placed {
-            id: *id,
-            older_ids: older_ids.to_vec(),
-            strength,
-            cut,
-            library,
-        })
-    }
-
-    /// Imports a token, or only finds out whether it could be.
+    /// Imports a token, or in a rehearsal only finds out whether it could be.
     ///
     /// # Errors
     /// [`Reason::AlreadyImported`] with the id of the token that there is; otherwise as [`CreateToken`].
@@ -132,7 +93,7 @@ impl Authority {
         call: &Call,
         asked: &ImportToken,
         placed: &Placed,
-        dry_run: bool,
+        rehearsal: Option<&Rehearsal>,
         now: Now,
     ) -> Result<Done<Token>, Error> {
         let mut import = Import {
@@ -140,22 +101,17 @@ impl Authority {
             placed,
             tag: self.unmatched_tag()?,
             unproven: None,
+            // What is only looked at takes no seat from what is made.
+            seats: rehearsal.map_or_else(Seats::default, |r| r.seats.clone()),
         };
         // Everything is checked before anything is hashed.
         let by = self.authorise(&call.caller, now.time)?;
         let plan = import.plan(self, &by, now.time).await?;
-        if dry_run {
-            return Ok(Done {
-                answer: plan.answer.map(|value| Versioned {
-                    value,
-                    revision: Revision(0),
-                }),
-                secret: None,
-                warnings: plan.warnings,
-                clamped: plan.clamped,
-                revision: Revision(0),
-            });
+        if let Some(rehearsal) = rehearsal {
+            return Ok(rehearsed(plan, rehearsal));
         }
+        drop(plan);
+        import.seats = self.seats.clone();
         (import.tag, import.unproven) = self.prove_import(asked, placed).await?;
         self.perform(call, &import, now).await
     }
@@ -230,7 +186,9 @@ impl Command for Import<'_> {
         refuse_reserved(&token)?;
         self.refuse_second(authority).await?;
         self.use_cut(authority, &mut plan)?;
-        authority.take_seat(&mut plan, &token, now).await?;
+        authority
+            .take_seat_among(&self.seats, &mut plan, &token, now)
+            .await?;
         plan.create(token)?;
         plan.event.comment = match self.placed.strength {
             ImportStrength::Strong => "strong".to_owned(),
@@ -240,60 +198,19 @@ impl Command for Import<'_> {
     }
 }
 
-// === impl ImportToken ===
+// === impl Form ===
 
-impl ImportToken {
-    fn locator_of<'a>(&self, string: &'a ForeignString) -> Result<&'a str, Error> {
-        let cut = self.cut.ok_or_else(|| {
-            Error::invalid(
-                "plaintext",
-                "is weak: give the batch a separator or a prefix_length, so that the part before it finds the token",
-            )
-        })?;
-        cut.locator(string.expose()).ok_or_else(|| {
-            Error::invalid(
-                "plaintext",
-                "is weak, and the batch's separator or prefix_length does not cut it: 4 to 64 characters before, 8 or more behind",
-            )
-        })
-    }
-
-    fn locator_given<'a>(&self, locator: Option<&'a String>) -> Result<&'a str, Error> {
-        let cut = self.cut.ok_or_else(|| {
-            Error::invalid(
-                "locator",
-                "must find the token, for it is weak or an Argon2 hash: give the batch a separator or a prefix_length as well",
-            )
-        })?;
-        locator
-            .map(String::as_str)
-            .filter(|locator| cut.may_yield(locator))
-            .ok_or_else(|| {
-                Error::invalid(
-                    "locator",
-                    "must be what the batch's separator or prefix_length cuts off: 4 to 64 printable characters",
-                )
-            })
-    }
-
-    /// Names and reasons are shown: the string itself has no place there.
-    fn refuse_repeated_string(&self) -> Result<(), Error> {
-        let Form::Plaintext(string) = &self.form else {
-            return Ok(());
-        };
-        for (field, text) in [
-            ("display_name", &self.token.display_name),
-            ("description", &self.token.description),
-        ] {
-            if text.contains(string.expose()) {
-                return Err(Error::invalid(field, "must not hold the token itself"));
-            }
+impl Form {
+    /// The digest of the whole string, where it is known.
+    #[must_use]
+    pub fn digest(&self) -> Option<Digest> {
+        match self {
+            Form::Plaintext(string) => Some(string.digest()),
+            Form::Sha256(digest, _) => Some(digest.clone()),
+            Form::Argon2(..) => None,
         }
-        Ok(())
     }
 }
-
-// === impl Form ===
 
 impl std::fmt::Debug for Form {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -342,30 +259,6 @@ impl Import<'_> {
     }
 }
 
-// === impl Placed ===
-
-impl Placed {
-    /// There is one of this string, or of this locator.
-    fn already(&self, id: TokenId) -> Error {
-        let (why, same) = match self.cut {
-            None => ("the token was imported before", true),
-            Some(_) => ("a token with this locator was imported before", false),
-        };
-        Error::new(Reason::AlreadyImported, format!("{why}: {id}"))
-            .with("token_id", id.to_string())
-            .with("same", same.to_string())
-    }
-
-    /// Two of one string, or of one locator, stand in one call.
-    #[must_use]
-    pub fn twice(&self) -> Error {
-        Error::new(
-            Reason::AlreadyImported,
-            "the token, or one with its locator, stands earlier in this call",
-        )
-    }
-}
-
 /// Imported tokens are no credentials of this authority's own API, so what governs it has no place in their grants.
 pub(super) fn refuse_reserved(token: &Token) -> Result<(), Error> {
     if token.imported.is_none() || token.grant.permissions.reserved.is_empty() {
@@ -375,6 +268,21 @@ pub(super) fn refuse_reserved(token: &Token) -> Result<(), Error> {
         "permissions",
         "may list no reserved permission for an imported token: it is no credential of this authority",
     ))
+}
+
+/// What an import would come to.
+fn rehearsed(plan: Plan<Token>, rehearsal: &Rehearsal) -> Done<Token> {
+    rehearsal.hold(plan.seats);
+    Done {
+        answer: plan.answer.map(|value| Versioned {
+            value,
+            revision: Revision(0),
+        }),
+        secret: None,
+        warnings: plan.warnings,
+        clamped: plan.clamped,
+        revision: Revision(0),
+    }
 }
 
 fn no_key() -> Error {

@@ -4,7 +4,7 @@
 //! it: by then the index counts it, or there is none. So however many are made at once, no more than the limit are.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Authority;
 use super::directory::Uid;
@@ -29,6 +29,13 @@ pub struct Seat {
     token: TokenId,
 }
 
+/// The seats of a dry run of many tokens: each counts those before it, and what is really made meanwhile is not held up.
+#[derive(Debug, Default)]
+pub struct Rehearsal {
+    pub(super) seats: Seats,
+    held: Mutex<Vec<Seat>>,
+}
+
 impl Authority {
     /// Takes a seat for an API token that a plan makes, or makes live again, and has the plan hold it. Whatever makes such
     /// tokens asks here first; the plan has read the library, so that its limit still holds at the commit.
@@ -38,6 +45,17 @@ impl Authority {
     /// the tokens are being loaded.
     pub(super) async fn take_seat<T>(
         &self,
+        plan: &mut Plan<T>,
+        token: &Token,
+        now: Moment,
+    ) -> Result<(), Error> {
+        self.take_seat_among(&self.seats, plan, token, now).await
+    }
+
+    /// The same among the seats of a rehearsal, which nobody else waits for.
+    pub(super) async fn take_seat_among<T>(
+        &self,
+        seats: &Seats,
         plan: &mut Plan<T>,
         token: &Token,
         now: Moment,
@@ -55,10 +73,11 @@ impl Authority {
             return Ok(());
         }
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let (seat, ahead) = self.seats.take(token.user_uid, token.id)?;
+        let (seat, ahead) = seats.take(token.user_uid, token.id)?;
         // Those ahead may be in the index by now, or not yet: they count once, either way. Those behind count this one.
         let has = self.look_at_user(user, limit, |view| {
-            (takes_seat(view, now) && !ahead.contains(&view.token.id)).then_some(())
+            let other = view.token.id != token.id && !ahead.contains(&view.token.id);
+            (other && takes_seat(view, now)).then_some(())
         });
         if ahead.len() + has.await?.len() >= limit {
             return Err(too_many(limit));
@@ -106,7 +125,7 @@ fn too_many(limit: usize) -> Error {
 // === impl Seats ===
 
 impl Seats {
-    /// A seat, and the tokens whose seats were taken before and are still held.
+    /// A seat, and the other tokens whose seats were taken before and are still held.
     fn take(&self, user: Uid, token: TokenId) -> Result<(Seat, HashSet<TokenId>), Error> {
         let mut seats = self.0.lock().map_err(|_| {
             Error::new(
@@ -115,7 +134,8 @@ impl Seats {
             )
         })?;
         let of_user = seats.entry(user).or_default();
-        let ahead = of_user.iter().copied().collect();
+        let ahead = of_user.iter().copied().filter(|id| *id != token);
+        let ahead = ahead.collect();
         of_user.push(token);
         let seat = Seat {
             seats: self.clone(),
@@ -123,6 +143,17 @@ impl Seats {
             token,
         };
         Ok((seat, ahead))
+    }
+}
+
+// === impl Rehearsal ===
+
+impl Rehearsal {
+    /// Keeps seats for as long as it goes on.
+    pub(super) fn hold(&self, seats: Vec<Seat>) {
+        // A list of them is sound, whoever panicked.
+        let held = self.held.lock();
+        held.unwrap_or_else(PoisonError::into_inner).extend(seats);
     }
 }
 

@@ -15,7 +15,7 @@ use super::caller::Authorised;
 use super::cidr::Address;
 use super::directory::{Library, Uid, UserKind};
 use super::error::{Error, Reason};
-use super::guess::Counted;
+use super::guess::{Counted, Guess};
 use super::hashers::Work;
 use super::index::{LibrarySlot, UserSlot};
 use super::judge::UserFacts;
@@ -85,7 +85,9 @@ impl Authority {
         let client = asked.client_ip.unwrap_or(call.caller.access.address);
         let logins = Counted::logins(library_uid, &asked.user);
         let counted = Some(Counted::client(client));
-        let attempt = self.guesses.attempt(logins, counted, now.time)?;
+        let attempt = self
+            .guesses
+            .attempt(Guess::at_password(logins, counted), now.time)?;
         // No user has its library's uid: nothing is kept there, and it is looked for all the same.
         let (user_uid, can_log_in) = user.unwrap_or((library_uid, false));
         let proven = self.prove(library_uid, user_uid, &asked.password).await;

@@ -14,8 +14,10 @@ use super::status::as_item;
 use crate::authority::Authority;
 use crate::authority::directory::Uid;
 use crate::authority::error::{Error, Reason};
-use crate::authority::import::{ImportToken, Placed};
+use crate::authority::import::{ImportToken, Placed, Rehearsal};
+use crate::authority::keys::Digest;
 use crate::authority::name::Name;
+use crate::authority::secret::TokenId;
 use crate::authority::state::TokenState;
 use crate::authority::transaction::Call;
 use crate::clock::Clock;
@@ -30,6 +32,16 @@ const BUDGET: Duration = Duration::from_secs(5);
 /// Bytes of answers after which tokens are told by their ids alone: with the last ones, they stay below the 4 MiB that gRPC
 /// clients take unless told otherwise.
 const MAX_ANSWER_BYTES: usize = 3 * 1024 * 1024;
+
+/// How long one call may prepare items before others of its thread get a turn.
+const TURN: Duration = Duration::from_millis(1);
+
+/// What stood earlier in a call: the strings, of which each is measured once, and what finds them.
+#[derive(Default)]
+struct Seen {
+    digests: HashSet<Digest>,
+    ids: HashSet<TokenId>,
+}
 
 /// An import under way.
 #[derive(Clone)]
@@ -53,10 +65,12 @@ impl Importer {
             .authority
             .import_into(&self.call.caller, &self.library, at)?;
         let terms = convert::import_terms(&message)?;
-        let (dry_run, until) = (message.dry_run, Instant::now() + BUDGET);
+        let rehearsal = message.dry_run.then(|| Arc::new(Rehearsal::default()));
+        let until = Instant::now() + BUDGET;
         let mut results = vec![v1::ImportTokensResult::default(); message.items.len()];
         let mut items = message.items.into_iter().enumerate();
-        let (mut running, mut seen) = (JoinSet::new(), HashSet::new());
+        let (mut running, mut seen) = (JoinSet::new(), Seen::default());
+        let mut turn = Instant::now();
         loop {
             while running.len() < AT_ONCE
                 && let Some((i, item)) = items.next()
@@ -66,16 +80,18 @@ impl Importer {
                     result.error = Some(as_item(too_late()));
                     continue;
                 }
-                match self.place(item, terms, into) {
+                if turn.elapsed() >= TURN {
+                    tokio::task::yield_now().await;
+                    turn = Instant::now();
+                }
+                match self.place(item, terms, into, &mut seen) {
                     Err(error) => result.error = Some(as_item(error)),
-                    Ok((_, placed)) if !seen.insert(placed.id) => {
-                        result.error = Some(as_item(placed.twice()));
-                    }
                     Ok((asked, placed)) => {
                         result.strength = convert::import_strength(Some(placed.strength)).into();
-                        let importer = self.clone();
+                        let (importer, rehearsal) = (self.clone(), rehearsal.clone());
                         running.spawn(async move {
-                            (i, importer.import_one(asked, placed, dry_run).await)
+                            let done = importer.import_one(asked, placed, rehearsal.as_deref());
+                            (i, done.await)
                         });
                     }
                 }
@@ -102,9 +118,18 @@ impl Importer {
         item: v1::ImportItem,
         terms: Terms,
         into: Uid,
+        seen: &mut Seen,
     ) -> Result<(ImportToken, Placed), Error> {
         let asked = convert::import_token(item, terms, &self.library)?;
+        if let Some(digest) = asked.form.digest()
+            && !seen.digests.insert(digest)
+        {
+            return Err(Placed::twice());
+        }
         let placed = self.authority.place_import(&asked, into)?;
+        if !seen.ids.insert(placed.id) {
+            return Err(Placed::twice());
+        }
         Ok((asked, placed))
     }
 
@@ -112,17 +137,17 @@ impl Importer {
         &self,
         asked: ImportToken,
         placed: Placed,
-        dry_run: bool,
+        rehearsal: Option<&Rehearsal>,
     ) -> Result<(v1::Token, Vec<String>), Error> {
         let now = now(&self.clock);
         let done = self
             .authority
-            .import_token(&self.call, &asked, &placed, dry_run, now)
+            .import_token(&self.call, &asked, &placed, rehearsal, now)
             .await?;
         let token = done
             .answer
             .ok_or_else(|| Error::new(Reason::Internal, "an import has no token"))?;
-        let shown = if dry_run {
+        let shown = if rehearsal.is_some() {
             let state = TokenState::of_new(&token.value, now.time);
             v1::Token {
                 token_id: String::new(),

@@ -1,5 +1,6 @@
 //! Tokens of another system: imported over the wire and by the command line, presented as they always were.
 
+mod bounds;
 mod starting;
 
 use std::time::{Duration, Instant};
@@ -264,7 +265,8 @@ async fn a_batch_is_judged_item_by_item_and_its_terms_as_a_whole() {
 /// Guesses at weak tokens and a login's worth of slow hashes, while tokens of this authority's own are verified.
 #[tokio::test]
 async fn a_flood_of_guesses_at_weak_tokens_is_bounded_and_verify_goes_on_beside_it() {
-    const TOKENS: usize = 200;
+    const TOKENS: usize = 20;
+    const GUESSES: usize = 100 * TOKENS;
     let world = world_with_ann().await;
     let (_, minted) = world.token(asking(ACME, "ann")).await;
     // A connection of its own: calls of one wait for each other.
@@ -279,7 +281,7 @@ async fn a_flood_of_guesses_at_weak_tokens_is_bounded_and_verify_goes_on_beside_
     assert!(results.iter().all(|result| result.error.is_none()));
     let mut guesses = tokio::task::JoinSet::new();
     let began = Instant::now();
-    for number in 0..TOKENS * 10 {
+    for number in 0..GUESSES {
         let mut verifier = world.operator.verify.clone();
         let request = VerifyRequest {
             token: format!("shop{:03}.a-guess-at-it-{number}", number % TOKENS),
@@ -312,13 +314,12 @@ async fn a_flood_of_guesses_at_weak_tokens_is_bounded_and_verify_goes_on_beside_
     }
     let whole = began.elapsed();
     assert!(
-        checked <= TOKENS * 6 && turned_away >= TOKENS * 4,
+        checked <= TOKENS * 75 && turned_away >= TOKENS * 25,
         "{checked}, {turned_away}"
     );
     assert!(slowest < whole, "{slowest:?} of {whole:?}");
     crate::report(&format!(
-        "{} guesses at {TOKENS} weak tokens: {checked} checked, {turned_away} turned away, in {whole:?}; the slowest of 50 Verify beside them took {slowest:?}",
-        TOKENS * 10
+        "{GUESSES} guesses at {TOKENS} weak tokens: {checked} checked, {turned_away} turned away, in {whole:?}; the slowest of 50 Verify beside them took {slowest:?}"
     ));
 }
 

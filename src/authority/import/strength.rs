@@ -4,6 +4,8 @@
 //! while one that is taken for strong by mistake could be guessed at. Where a system knows how it drew its tokens, digests can
 //! be imported instead, with the entropy declared.
 
+use std::collections::HashSet;
+
 use super::super::token::ImportStrength;
 
 /// Entropy from which on a secret needs no password hash, bits (NIST SP 800-63B, section 5.1.2.2, look-up secrets).
@@ -17,6 +19,8 @@ const WORD_BITS: f64 = 2.0;
 const WORDS_CHANGE_LESS: f64 = 0.15;
 /// Characters that, where they stood before in the same order, count no second time.
 const REPEATED: usize = 4;
+/// Characters that are looked at: what a machine drew is strong long before, and the rest is at worst taken for nothing.
+const LOOKED_AT: usize = 256;
 
 /// What this many bits of entropy make.
 #[must_use]
@@ -31,7 +35,8 @@ pub(super) fn of_bits(bits: u32) -> ImportStrength {
 /// The estimated strength of a string of printable ASCII characters.
 #[must_use]
 pub(super) fn of(text: &str) -> ImportStrength {
-    if estimate(text.as_bytes()) >= f64::from(STRONG_BITS) {
+    let text = text.as_bytes();
+    if estimate(text.get(..LOOKED_AT).unwrap_or(text)) >= f64::from(STRONG_BITS) {
         ImportStrength::Strong
     } else {
         ImportStrength::Weak
@@ -77,14 +82,15 @@ fn counted(text: &[u8]) -> usize {
         (-1..=1).contains(&step).then_some(step)
     };
     let in_run = |i: usize| step(i).is_some() && i > 1 && step(i) == step(i - 1);
-    let stood_before = |i: usize| {
-        (i + 1).checked_sub(REPEATED).is_some_and(|start| {
-            let part = text.get(start..=i).unwrap_or_default();
-            text[..i].windows(REPEATED).any(|earlier| earlier == part)
-        })
+    // Each part is looked up once, so that a long text takes no longer for each of its characters than a short one.
+    let mut parts = HashSet::new();
+    let mut stood_before = |i: usize| {
+        let start = (i + 1).checked_sub(REPEATED);
+        let part = start.and_then(|start| text.get(start..=i));
+        part.is_some_and(|part| !parts.insert(part))
     };
     (0..text.len())
-        .filter(|i| !in_run(*i) && !stood_before(*i))
+        .filter(|i| !stood_before(*i) && !in_run(*i))
         .count()
 }
 
@@ -234,6 +240,14 @@ mod tests {
             }
         }
         assert!(estimate(b"").abs() < 1e-9 || estimate(b"").is_nan());
+    }
+
+    #[test]
+    fn only_what_a_string_begins_with_is_measured() {
+        let drawn = drawn(BASE62, 1024, 1);
+        assert_eq!(of(&drawn), ImportStrength::Strong);
+        let late = format!("{}{}", "a".repeat(LOOKED_AT), &drawn[LOOKED_AT..]);
+        assert_eq!(of(&late), ImportStrength::Weak);
     }
 
     #[test]

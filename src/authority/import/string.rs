@@ -105,11 +105,17 @@ impl Cut {
     /// The part of a string that finds it; `None` if it can't be cut so.
     #[must_use]
     pub fn locator(self, text: &str) -> Option<&str> {
+        self.split(text).map(|(locator, _)| locator)
+    }
+
+    /// The part of a string that finds it and the one that proves it; `None` if it can't be cut so.
+    #[must_use]
+    pub fn split(self, text: &str) -> Option<(&str, &str)> {
         let (locator, rest) = match self {
             Cut::Separator(mark) => text.split_once(char::from(mark))?,
             Cut::Prefix(length) => text.split_at_checked(length.into())?,
         };
-        (LOCATOR.contains(&locator.len()) && rest.len() >= MIN_REST).then_some(locator)
+        (LOCATOR.contains(&locator.len()) && rest.len() >= MIN_REST).then_some((locator, rest))
     }
 
     /// Whether a text may be what this cuts off.

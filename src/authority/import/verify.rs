@@ -4,33 +4,29 @@
 //! other. The right string of a token that was used before is proved by one HMAC. A weak one that was not is proved slowly:
 //! counted as a guess, on the hashers' threads, and once, since its first use leaves a tag.
 
-use tokio::sync::Mutex;
-
 use super::string::{Cut, ForeignString};
 use crate::authority::Authority;
 use crate::authority::directory::Uid;
-use crate::authority::error::{Error, Reason};
-use crate::authority::guess::Counted;
-use crate::authority::hashers::Work;
+use crate::authority::error::Error;
+use crate::authority::guess::{Counted, Guess};
 use crate::authority::index::{Imports, Lookup, View};
 use crate::authority::judge::{Demand, Verdict};
 use crate::authority::keys::{Digest, Found};
-use crate::authority::keyspace::{self, Stored, Versioned};
 use crate::authority::moment::Moment;
-use crate::authority::password::SlowHash;
 use crate::authority::secret::TokenId;
-use crate::authority::token::{Imported, Token, Unproven};
+use crate::authority::state::is_live;
 use crate::authority::verify::{Judgement, Scope, damaged};
-use crate::store::{Change, Precondition, Revision};
+use crate::store::Revision;
 
-/// Most libraries in which a string is looked for: each costs an HMAC, and one more for each cut in use.
-const MAX_LIBRARIES: usize = 16;
-/// A first use waits for another of the same token, and now and then for that of another one.
-const SHARDS: usize = 64;
-
-/// One lock for each of the shards of the tokens: many calls with a token that is new to this authority hash it once.
-pub(in crate::authority) struct FirstUses([Mutex<()>; SHARDS]);
-
+/// Most libraries in which a string is looked for where none is named.
+const MAX_LIBRARIES: usize = 1024;
+/// Most ids that a string is looked for by, under each key: an HMAC each, so that the longest look-up takes half a
+/// millisecond. A verifier with a library of its own, or that names one, needs nine.
+const MAX_IDS: usize = 1024;
+/// Ids after which the others that this thread serves get their turn.
+const MANY_IDS: usize = 64;
+/// Most tokens that a string is compared with slowly, where several libraries know its locator.
+const MAX_SLOW: usize = 16;
 /// Where a string may be found.
 struct Reach {
     libraries: Vec<(Uid, Vec<Cut>)>,
@@ -48,16 +44,30 @@ struct Candidate {
 }
 
 /// What a look at all candidates comes to.
-enum Sighting {
-    /// One of them is proved.
-    Proved(Box<Judgement>),
-    /// None is proved by its tag.
-    Unproved {
-        /// Those that wait for their first use.
-        unproven: Vec<(TokenId, Uid)>,
-        /// One whose locator is right, and whose string is not.
-        missed: Option<TokenId>,
-    },
+#[derive(Default)]
+struct Sighting {
+    /// The best of those that are proved by their tags.
+    proved: Option<Proved>,
+    /// Those that wait for their first use.
+    unproven: Vec<(TokenId, Uid)>,
+    /// One whose locator is right, and whose string is not.
+    missed: Option<TokenId>,
+}
+
+/// A token whose string this is.
+struct Proved {
+    /// Two libraries may know one string: what is good there stands before what could be, and that before what has ended.
+    rank: (bool, bool),
+    judgement: Judgement,
+}
+
+/// Who presents a string, to whom, and what for.
+pub(super) struct Presented<'a> {
+    pub(super) text: &'a str,
+    pub(super) digest: Digest,
+    demand: &'a Demand,
+    scope: Scope,
+    pub(super) now: Moment,
 }
 
 impl Authority {
@@ -77,49 +87,45 @@ impl Authority {
         if reach.libraries.is_empty() || !ForeignString::has_form(text) {
             return Ok(Judgement::unseen(Verdict::Malformed, reach.revision));
         }
-        if reach.libraries.len() > MAX_LIBRARIES {
-            return Err(Error::invalid(
-                "library",
-                "must be named: more libraries have imported tokens than one call looks through",
-            ));
+        let presented = Presented {
+            text,
+            digest: Digest::of(text),
+            demand,
+            scope,
+            now,
+        };
+        let candidates = self.candidates(&presented, &reach);
+        if candidates.len() > MANY_IDS {
+            tokio::task::yield_now().await;
         }
-        let digest = Digest::of(text);
-        let candidates = self.candidates(text, &digest, &reach);
         for candidate in &candidates {
             self.ensure_loaded(candidate.id).await?;
         }
-        let sighting = self.sight(&candidates, &digest, |view, revision| {
-            Judgement::of(Some(view), demand, scope, now, revision)
-        })?;
-        let (unproven, missed) = match sighting {
-            Sighting::Proved(judgement) => return Ok(*judgement),
-            Sighting::Unproved { unproven, missed } => (unproven, missed),
-        };
-        let client = match demand.client_ip {
-            Some(address) => Counted::client(address),
-            None => Counted::verifier(scope),
-        };
-        for (id, library) in unproven {
-            if let Some(made) = self
-                .first_use((id, library), text, &digest, client, now)
-                .await?
-            {
-                let state = self.index.read()?;
-                let revision = state.revision();
-                let view = match state.token(id) {
-                    // The one that was proved, and no other of the same locator since.
-                    Lookup::Known(view) if view.token.create_time == made => Some(view),
-                    _ => None,
-                };
-                return Ok(Judgement::of(view.as_ref(), demand, scope, now, revision));
+        let Sighting {
+            mut proved,
+            unproven,
+            missed,
+        } = self.sight(&candidates, &presented)?;
+        let mut refused = reach.uncertain;
+        for (id, library) in unproven.into_iter().take(MAX_SLOW) {
+            if proved.as_ref().is_some_and(Proved::is_live) {
+                break;
             }
+            match self.first_use((id, library), &presented).await {
+                Ok(Some(made)) => proved = Proved::better(proved, self.used(id, made, &presented)?),
+                Ok(None) => {}
+                // That one can't be guessed at now: another may still be it.
+                Err(error) => refused = Some(error),
+            }
+        }
+        if let Some(Proved { judgement, .. }) = proved {
+            return Ok(judgement);
         }
         if let Some(id) = missed {
             // Found by a locator and wrong: a guess, which stays counted.
-            self.guesses
-                .attempt(Counted::imported(id), Some(client), now)?;
+            self.guesses.attempt(presented.guess_at(id), now)?;
         }
-        match reach.uncertain {
+        match refused {
             Some(error) => Err(error),
             None => Ok(Judgement::unseen(Verdict::NotFound, reach.revision)),
         }
@@ -136,7 +142,7 @@ impl Authority {
                 let named = directory.library_named(name.as_str());
                 named.and_then(|slot| known(slot.uid)).into_iter().collect()
             }
-            (Scope::All, None) => directory.imports().take(MAX_LIBRARIES + 1).collect(),
+            (Scope::All, None) => directory.imports().take(MAX_LIBRARIES).collect(),
         };
         Ok(Reach {
             uncertain: found
@@ -150,25 +156,22 @@ impl Authority {
         })
     }
 
-    fn candidates(&self, text: &str, digest: &Digest, reach: &Reach) -> Vec<Candidate> {
-        let mut candidates = Vec::new();
-        for (library, cuts) in &reach.libraries {
-            let mut add = |found: Found<'_>, cut| {
-                let ids = self.keys.imported_ids(*library, found);
-                candidates.extend(ids.map(|id| Candidate {
-                    id,
-                    library: *library,
-                    cut,
-                }));
-            };
-            add(Found::Whole(digest), None);
-            for cut in cuts {
-                if let Some(locator) = cut.locator(text) {
-                    add(Found::Locator(locator), Some(*cut));
-                }
-            }
-        }
-        candidates
+    /// The ids that a string may have. Strong tokens, which are found by the whole of it, come first in every library.
+    fn candidates(&self, presented: &Presented<'_>, reach: &Reach) -> Vec<Candidate> {
+        let whole = Found::Whole(&presented.digest);
+        let strong = reach.libraries.iter().map(|(uid, _)| (*uid, whole, None));
+        let weak = reach.libraries.iter().flat_map(|(uid, cuts)| {
+            cuts.iter().filter_map(|cut| {
+                let locator = cut.locator(presented.text)?;
+                Some((*uid, Found::Locator(locator), Some(*cut)))
+            })
+        });
+        let ways = strong.chain(weak).take(MAX_IDS);
+        ways.flat_map(|(library, found, cut)| {
+            let ids = self.keys.imported_ids(library, found);
+            ids.map(move |id| Candidate { id, library, cut })
+        })
+        .collect()
     }
 
     /// Looks at the candidates, all at one revision: the right string is found before any guess is counted, so that no guesser
@@ -176,11 +179,10 @@ impl Authority {
     fn sight(
         &self,
         candidates: &[Candidate],
-        digest: &Digest,
-        judge: impl Fn(&View<'_>, Revision) -> Judgement,
+        presented: &Presented<'_>,
     ) -> Result<Sighting, Error> {
         let state = self.index.read()?;
-        let (mut unproven, mut missed, mut compared) = (Vec::new(), None, false);
+        let (mut sighting, mut compared) = (Sighting::default(), false);
         for candidate in candidates {
             let view = match state.token(candidate.id) {
                 Lookup::Known(view) => view,
@@ -196,137 +198,79 @@ impl Authority {
                 continue;
             }
             if token.is_unproven() {
-                unproven.push((candidate.id, candidate.library));
+                sighting.unproven.push((candidate.id, candidate.library));
                 continue;
             }
             compared = true;
             let expected = Some((token.tag, token.key_version()));
+            let digest = &presented.digest;
             if self
                 .keys
                 .proves_imported(candidate.library, digest, expected)
             {
-                let judgement = judge(&view, state.revision());
-                return Ok(Sighting::Proved(Box::new(judgement)));
-            }
-            if candidate.cut.is_some() {
-                missed = Some(candidate.id);
+                let found = Proved::of(&view, presented, state.revision());
+                sighting.proved = Proved::better(sighting.proved, found);
+            } else if candidate.cut.is_some() {
+                sighting.missed = Some(candidate.id);
             }
         }
         if !compared {
             // What is not there takes as long.
-            let _ = self.keys.proves_imported(Uid([0; 16]), digest, None);
+            let _ = self
+                .keys
+                .proves_imported(Uid([0; 16]), &presented.digest, None);
         }
-        Ok(Sighting::Unproved { unproven, missed })
+        Ok(sighting)
     }
 
-    /// Whether a text is the string of a token that was not used before; when that was made, if it is. Its next use is proved
-    /// by a tag.
-    async fn first_use(
-        &self,
-        (id, library): (TokenId, Uid),
-        text: &str,
-        digest: &Digest,
-        client: Counted,
-        now: Moment,
-    ) -> Result<Option<Moment>, Error> {
-        let _turn = self.first_uses.turn(id).await;
-        let Some(found) = self.fetch::<Token>(keyspace::token(id)).await? else {
-            return Ok(None);
-        };
-        let unproven = found.value.imported.as_ref();
-        let Some(unproven) = unproven.and_then(|imported| imported.unproven.as_ref()) else {
-            // Somebody else's was the first, meanwhile.
-            let tag = found.value.tag;
-            let expected = Some((tag.short(), tag.key_version));
-            let proven = self.keys.proves_imported(library, digest, expected);
-            if !proven {
-                self.guesses
-                    .attempt(Counted::imported(id), Some(client), now)?;
+    /// What its first use made of a token, if it is still the one that was proved, and no other of the same locator since.
+    fn used(&self, id: TokenId, made: Moment, presented: &Presented<'_>) -> Result<Proved, Error> {
+        let state = self.index.read()?;
+        let revision = state.revision();
+        Ok(match state.token(id) {
+            Lookup::Known(view) if view.token.create_time == made => {
+                Proved::of(&view, presented, revision)
             }
-            return Ok(proven.then_some(found.value.create_time));
-        };
-        let attempt = self
-            .guesses
-            .attempt(Counted::imported(id), Some(client), now)?;
-        let matches = self
-            .matches_slowly(&found.value, unproven, text, digest)
-            .await;
-        if !matches!(matches, Ok(false)) {
-            self.guesses.forgive(&attempt);
-        }
-        if !matches? {
-            return Ok(None);
-        }
-        let made = found.value.create_time;
-        self.keep_tag(found, digest).await;
-        Ok(Some(made))
-    }
-
-    async fn matches_slowly(
-        &self,
-        token: &Token,
-        unproven: &Unproven,
-        text: &str,
-        digest: &Digest,
-    ) -> Result<bool, Error> {
-        let version = token.tag.key_version;
-        let lost = || {
-            Error::new(
-                Reason::Internal,
-                "what an imported token must match is lost",
-            )
-        };
-        match unproven {
-            Unproven::Hashed(hash) => {
-                let place = (token.library_uid, token.id);
-                let peppered = self.keys.imported_pepper(version, place, digest);
-                let (hash, peppered) = (hash.clone(), peppered.ok_or_else(lost)?);
-                let work = move || hash.matches(peppered.as_ref());
-                self.hashers.run(Work::Presented, work).await
-            }
-            Unproven::Sealed(sealed) => {
-                let opened = self.keys.open_imported(version, &token.key(), sealed);
-                let hash = opened.and_then(|text| SlowHash::foreign(&text).ok());
-                let hash = hash.ok_or_else(lost)?;
-                let text = zeroize::Zeroizing::new(text.to_owned());
-                let work = move || hash.matches(text.as_bytes());
-                self.hashers.run(Work::Presented, work).await
-            }
-        }
-    }
-
-    /// Keeps the tag of a string that has proved right, in place of what it matched. No administrative change: no event, and
-    /// its etag stays. If it fails, the next use is another first one, and no verdict waits for that.
-    async fn keep_tag(&self, found: Versioned<Token>, digest: &Digest) {
-        let etag = found.etag();
-        let Versioned { value, revision } = found;
-        let token = Token {
-            tag: self.keys.imported_tag(value.library_uid, digest),
-            imported: value.imported.map(|imported| Imported {
-                unproven: None,
-                ..imported
-            }),
-            etag: Some(etag),
-            ..value
-        };
-        let unchanged = vec![Precondition::At(token.key(), revision)];
-        let change = Change::Put(token.key(), keyspace::encode(&token));
-        if self.store.commit(unchanged, vec![change]).await.is_err() {
-            tracing::info!(token.id = %token.id, "the first use of an imported token left no tag");
-        }
+            _ => Proved {
+                rank: (false, false),
+                judgement: Judgement::unseen(Verdict::NotFound, revision),
+            },
+        })
     }
 }
 
-// === impl FirstUses ===
+// === impl Presented ===
 
-impl FirstUses {
-    async fn turn(&self, id: TokenId) -> tokio::sync::MutexGuard<'_, ()> {
-        self.0[usize::from(id.0[0]) % SHARDS].lock().await
+impl Presented<'_> {
+    /// What it counts for if it is not the string of this token.
+    pub(super) fn guess_at(&self, id: TokenId) -> Guess {
+        let client = match self.demand.client_ip {
+            Some(address) => Counted::client(address),
+            None => Counted::verifier(self.scope),
+        };
+        Guess::at_token(id, client)
     }
 }
 
-impl Default for FirstUses {
-    fn default() -> Self {
-        FirstUses(std::array::from_fn(|_| Mutex::default()))
+// === impl Proved ===
+
+impl Proved {
+    fn of(view: &View<'_>, presented: &Presented<'_>, revision: Revision) -> Proved {
+        let (demand, now) = (presented.demand, presented.now);
+        let judgement = Judgement::of(Some(view), demand, presented.scope, now, revision);
+        let is_valid = judgement.verdict == Verdict::Valid;
+        Proved {
+            rank: (is_valid, is_live(view, now)),
+            judgement,
+        }
+    }
+
+    fn is_live(&self) -> bool {
+        self.rank.1
+    }
+
+    fn better(before: Option<Proved>, other: Proved) -> Option<Proved> {
+        let stays = before.filter(|before| before.rank >= other.rank);
+        stays.or(Some(other))
     }
 }

@@ -3,7 +3,7 @@
 //! A slot outlives what it stood for: a library or user that is deleted leaves it empty, so that its tokens are judged as
 //! ownerless, for good. One that is made again under the same name has another uid, and so another slot.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::imports::Imports;
 use super::order::Orders;
@@ -25,7 +25,7 @@ pub struct Directory {
     library_by_uid: HashMap<Uid, u32>,
     user_by_uid: HashMap<Uid, u32>,
     /// Of the libraries that have imported tokens, deleted ones too.
-    imports: HashMap<Uid, Imports>,
+    imports: BTreeMap<Uid, Imports>,
     /// Those of owners that were deleted, and of which no token was loaded yet.
     unplaced: HashMap<Uid, Watermarks>,
 }

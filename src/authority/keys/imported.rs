@@ -2,6 +2,7 @@
 //! that is made with one stands for anything else, and none of it can be tested without the root key.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use ring::aead::LessSafeKey;
 use ring::digest::{SHA256, digest};
@@ -69,6 +70,12 @@ impl Digest {
             _ => None,
         };
         bytes.map(Digest).ok_or(FORM)
+    }
+}
+
+impl Hash for Digest {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.as_slice().hash(state);
     }
 }
 

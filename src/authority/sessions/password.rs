@@ -7,7 +7,7 @@ use crate::authority::Authority;
 use crate::authority::caller::Authorised;
 use crate::authority::directory::{Uid, UserKind};
 use crate::authority::error::{Error, Reason};
-use crate::authority::guess::Counted;
+use crate::authority::guess::{Counted, Guess};
 use crate::authority::hashers::Work;
 use crate::authority::keyspace;
 use crate::authority::moment::{Moment, Now};
@@ -58,7 +58,8 @@ impl Authority {
             None => None,
             Some(password) => {
                 let changes = Counted::changes(plan.logged_in, &asked.user(&by)?);
-                self.guesses.attempt(changes, None, now.time)?;
+                self.guesses
+                    .attempt(Guess::at_password(changes, None), now.time)?;
                 let peppered = self.keys.pepper(key_version, user_uid, password);
                 let peppered = peppered.ok_or_else(|| {
                     Error::new(Reason::Internal, "there is no key to keep a password with")

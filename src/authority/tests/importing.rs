@@ -3,7 +3,9 @@
 mod afterwards;
 mod first_use;
 mod knowing;
+mod libraries;
 mod refusals;
+mod seats;
 mod starting;
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
@@ -14,7 +16,7 @@ use super::lifecycle::{a_year, extend, revoke, suspend, update_token};
 use super::samples::{granted, name, named};
 use super::stage::{DAY, Stage};
 use crate::authority::error::{Error, Reason};
-use crate::authority::import::{Cut, ForeignString, Form, ImportToken};
+use crate::authority::import::{Cut, ForeignString, Form, ImportToken, Rehearsal};
 use crate::authority::issue::CreateToken;
 use crate::authority::judge::{Demand, Verdict};
 use crate::authority::keys::Digest;
@@ -107,9 +109,10 @@ async fn try_import(
         .authority
         .import_into(&call.caller, &asked.token.library, now.time)?;
     let placed = stage.authority.place_import(asked, into)?;
+    let rehearsal = dry_run.then(Rehearsal::default);
     stage
         .authority
-        .import_token(&call, asked, &placed, dry_run, now)
+        .import_token(&call, asked, &placed, rehearsal.as_ref(), now)
         .await
 }
 

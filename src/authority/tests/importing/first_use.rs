@@ -110,7 +110,7 @@ async fn guesses_are_refused_beyond_an_allowance_before_and_after_the_first_use(
         .chain(std::iter::repeat_n(Err(Reason::LimitExceeded), 3))
         .collect();
     assert_eq!(guesses(&stage, "shop7", 8).await, expected);
-    // Until its first use a guesser stands in its way.
+    // Until its first use a guesser stands in its own way.
     let error = judged(&stage, WEAK, Scope::All).await.unwrap_err();
     assert_eq!(error.reason, Reason::LimitExceeded);
     assert!(error.retry_after.is_some());
@@ -127,6 +127,58 @@ async fn guesses_are_refused_beyond_an_allowance_before_and_after_the_first_use(
     assert!(unknown.iter().all(|told| *told == Ok(Verdict::NotFound)));
 }
 
+fn from(client: &str) -> Demand {
+    Demand {
+        client_ip: Some(crate::authority::tests::samples::address(client)),
+        ..Demand::default()
+    }
+}
+
+async fn verdict_from(stage: &Stage, text: &str, client: &str) -> Result<Verdict, Reason> {
+    let demand = from(client);
+    let judged = stage.authority.verify(text, &demand, None, stage.time());
+    let judged = judged.await;
+    judged.map(|j| j.verdict).map_err(|error| error.reason)
+}
+
+#[tokio::test]
+async fn a_guesser_blocks_itself_and_no_other_client_before_and_after_the_first_use() {
+    let stage = Stage::new().await;
+    imported(&stage, &import(plaintext(WEAK))).await;
+    for _ in 0..2 {
+        for _ in 0..5 {
+            let guessed = verdict_from(&stage, "shop7.a-wrong-string", "192.0.2.7").await;
+            assert_eq!(guessed, Ok(Verdict::NotFound));
+        }
+        let guessed = verdict_from(&stage, "shop7.a-wrong-string", "192.0.2.7").await;
+        assert_eq!(guessed, Err(Reason::LimitExceeded));
+        let owner = verdict_from(&stage, WEAK, "192.0.2.8").await;
+        assert_eq!(owner, Ok(Verdict::Valid));
+        stage.later(10 * MINUTE);
+    }
+}
+
+#[tokio::test]
+async fn many_clients_together_guess_no_faster_than_a_token_s_allowance() {
+    let stage = Stage::new().await;
+    imported(&stage, &import(argon2("shop7.by-another-system", "shop7"))).await;
+    let mut checked = 0;
+    for number in 0..100 {
+        let client = format!("192.0.2.{number}");
+        match verdict_from(&stage, "shop7.a-wrong-string", &client).await {
+            Ok(verdict) => {
+                assert_eq!(verdict, Verdict::NotFound);
+                checked += 1;
+            }
+            Err(reason) => assert_eq!(reason, Reason::LimitExceeded),
+        }
+    }
+    assert_eq!(checked, 60);
+    stage.later(6000);
+    let right = verdict_from(&stage, "shop7.by-another-system", "192.0.2.200").await;
+    assert_eq!(right, Ok(Verdict::Valid));
+}
+
 #[tokio::test]
 async fn a_client_that_tries_many_tokens_is_stopped_and_others_are_not() {
     let stage = Stage::new().await;
@@ -135,18 +187,8 @@ async fn a_client_that_tries_many_tokens_is_stopped_and_others_are_not() {
         let locator = &string[..6];
         imported(&stage, &import(argon2(&string, locator))).await;
     }
-    let from = |client: &str| Demand {
-        client_ip: Some(crate::authority::tests::samples::address(client)),
-        ..Demand::default()
-    };
     let guess = async |number: usize, client: &str| {
-        let text = format!("shop{number:02}.a-wrong-string");
-        let demand = from(client);
-        let judged = stage.authority.verify(&text, &demand, None, stage.time());
-        judged
-            .await
-            .map(|j| j.verdict)
-            .map_err(|error| error.reason)
+        verdict_from(&stage, &format!("shop{number:02}.a-wrong-string"), client).await
     };
     for number in 0..60 {
         assert_eq!(
@@ -157,11 +199,8 @@ async fn a_client_that_tries_many_tokens_is_stopped_and_others_are_not() {
     }
     assert_eq!(guess(60, "192.0.2.7").await, Err(Reason::LimitExceeded));
     assert_eq!(guess(60, "192.0.2.8").await, Ok(Verdict::NotFound));
-    let demand = from("192.0.2.8");
-    let owner = stage
-        .authority
-        .verify("shop61.by-another-system", &demand, None, stage.time());
-    assert_eq!(owner.await.unwrap().verdict, Verdict::Valid);
+    let owner = verdict_from(&stage, "shop61.by-another-system", "192.0.2.8").await;
+    assert_eq!(owner, Ok(Verdict::Valid));
 }
 
 #[tokio::test]

@@ -147,6 +147,28 @@ async fn imports_follow_the_rules_of_creation() {
 }
 
 #[tokio::test]
+async fn what_is_shown_holds_no_part_that_proves() {
+    let stage = Stage::new().await;
+    let shown = |display_name: &str, description: &str| ImportToken {
+        token: CreateToken {
+            display_name: display_name.to_owned(),
+            description: description.to_owned(),
+            ..create_token("jane")
+        },
+        ..import(plaintext(WEAK))
+    };
+    for (asked, expected) in [
+        (shown("summer-of-2019", ""), "display_name"),
+        (shown("till", &format!("see {WEAK}")), "description"),
+        (shown("till", "it is summer-of-2019!"), "description"),
+    ] {
+        assert_eq!(field(&refused(&stage, &asked).await), expected);
+    }
+    // What finds it is public.
+    imported(&stage, &shown("shop7", "Summer-of-2019")).await;
+}
+
+#[tokio::test]
 async fn a_dry_run_tells_what_would_be_and_writes_nothing() {
     let stage = Stage::new().await;
     for text in [STRONG, WEAK] {

@@ -24,7 +24,7 @@ pub(super) struct Item {
 /// One item a line, as the API's own JSON. Empty lines are passed over.
 pub(super) fn of_json_lines(text: &str) -> Result<Vec<Item>, Failure> {
     let descriptor = descriptor()?;
-    let lines = text.lines().enumerate();
+    let lines = unmarked(text).lines().enumerate();
     let lines = lines.filter(|(_, line)| !line.trim().is_empty());
     let items = lines.map(|(number, from)| {
         let line = number + 1;
@@ -39,7 +39,7 @@ pub(super) fn of_json_lines(text: &str) -> Result<Vec<Item>, Failure> {
 /// Comma-separated values (RFC 4180), the first line the names of the fields.
 pub(super) fn of_csv(text: &str) -> Result<Vec<Item>, Failure> {
     let descriptor = descriptor()?;
-    let mut records = records(text)?.into_iter();
+    let mut records = records(unmarked(text))?.into_iter();
     let names = records.next().map(|(_, names)| names).unwrap_or_default();
     for name in &names {
         if descriptor.get_field_by_name(name).is_none() {
@@ -63,6 +63,11 @@ pub(super) fn of_csv(text: &str) -> Result<Vec<Item>, Failure> {
             .ok_or_else(|| fault(line, "holds a value that its field does not take"))
     });
     some(items.collect::<Result<_, _>>()?)
+}
+
+/// A text without the byte order mark that spreadsheets begin it with.
+fn unmarked(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 fn item(descriptor: &MessageDescriptor, from: Value) -> Option<v1::ImportItem> {
@@ -191,6 +196,13 @@ mod tests {
         let lines: Vec<usize> = items.iter().map(|item| item.line).collect();
         assert_eq!((lines, &items[0].item), (vec![2, 5], &expected()));
         assert_eq!(items[1].item.user, "x");
+        // As spreadsheets write it.
+        for marked in [
+            of_csv(&format!("\u{feff}{csv}")),
+            of_json_lines(&format!("\u{feff}{}", json.trim_start())),
+        ] {
+            assert_eq!(marked.unwrap()[0].item, expected());
+        }
     }
 
     #[test]
