@@ -63,6 +63,16 @@ pub struct Finding {
     pub found: Found,
 }
 
+// === impl Found ===
+
+impl Found {
+    /// Bytes of the permissions that are named.
+    pub(super) fn bytes(&self) -> usize {
+        let named = self.unused_permissions.iter();
+        named.chain(&self.needed_permissions).map(String::len).sum()
+    }
+}
+
 /// Looks at a token; `None` if there is nothing to say of it, or if it has ended.
 pub(super) fn review(view: &View<'_>, now: Moment) -> Option<Found> {
     match TokenState::of(view, now) {

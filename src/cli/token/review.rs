@@ -14,9 +14,6 @@ use crate::proto::v1;
 use crate::proto::v1::ReviewReason as Reason;
 
 /// `token review`.
-///
-/// Nothing is known of a token's clients but which one used it last: the networks of --allowed-cidr must cover all of them,
-/// or the others are locked out.
 #[derive(Debug, Args)]
 pub struct Review {
     /// The library [default: your own]
