@@ -1,12 +1,13 @@
 //! The algebra of rights: what a token may do is what its user has at this moment, less what its grant takes away.
 
-use std::collections::BTreeSet;
+mod effective;
 
+use self::effective::bounded;
 use super::directory::Assignment;
 use super::error::Error;
 use super::name::Name;
 use super::permission::{
-    MAX_PERMISSIONS, Pattern, Permission, PermissionSet, Reserved, ReservedSet,
+    MAX_PERMISSIONS, Parts, Pattern, Permission, PermissionSet, Reserved, ReservedSet,
 };
 use super::token::{AccessRight, Grant};
 
@@ -17,10 +18,6 @@ pub struct Rights<'a> {
     in_force: Vec<(&'a Assignment, &'a PermissionSet)>,
     reserved: ReservedSet,
 }
-
-/// Most ordinary permissions that an answer lists. A demand is judged by all of them; the list is bounded because patterns
-/// such as "*:read" and "orders:*" cross: 32 user types and a grant of 64 each could make 131,072.
-const MAX_EFFECTIVE: usize = 1024;
 
 /// The actions that a `READ_ONLY` token keeps.
 const READING: [&str; 3] = ["read", "list", "get"];
@@ -78,34 +75,6 @@ impl<'a> Rights<'a> {
     pub fn assignments(&self) -> impl Iterator<Item = &'a Assignment> + '_ {
         self.in_force.iter().map(|(assignment, _)| *assignment)
     }
-
-    /// The permissions in effect: all of them, or [`MAX_EFFECTIVE`] where patterns cross to more.
-    #[must_use]
-    pub fn effective(&self) -> PermissionSet {
-        let had = self.in_force.iter().flat_map(|(_, set)| set.patterns());
-        let mut effective: PermissionSet = match self.grant.access_right {
-            AccessRight::Full => bounded(had.cloned()),
-            AccessRight::ReadOnly => bounded(had.flat_map(Pattern::read_only)),
-            AccessRight::Custom => {
-                let kept = self.grant.permissions.patterns();
-                bounded(had.flat_map(|h| kept.iter().filter_map(|k| h.intersect(k))))
-            }
-        };
-        effective.reserved = self.reserved;
-        effective
-    }
-}
-
-/// The first so many, each once.
-fn bounded(patterns: impl Iterator<Item = Pattern>) -> PermissionSet {
-    let mut found = BTreeSet::new();
-    for pattern in patterns {
-        found.insert(pattern);
-        if found.len() == MAX_EFFECTIVE {
-            break;
-        }
-    }
-    found.into_iter().collect()
 }
 
 /// Whether the grant leaves an ordinary permission.
@@ -201,19 +170,22 @@ impl Grant {
         })
     }
 
-    /// The ordinary permissions that both leave, of which at least one is a list.
-    fn listed_within<'a>(&'a self, own: &'a Grant) -> Box<dyn Iterator<Item = Pattern> + 'a> {
+    /// The ordinary permissions that both leave, of which at least one is a list: each pair of them, crossed.
+    fn listed_within<'a>(
+        &'a self,
+        own: &'a Grant,
+    ) -> Box<dyn Iterator<Item = Option<Parts<'a>>> + 'a> {
         let (list, other) = match self.access_right {
             AccessRight::Custom => (self, own),
             AccessRight::Full | AccessRight::ReadOnly => (own, self),
         };
-        let listed = list.permissions.patterns().iter();
+        let listed = list.permissions.patterns().iter().map(Pattern::parts);
         match other.access_right {
-            AccessRight::Full => Box::new(listed.cloned()),
-            AccessRight::ReadOnly => Box::new(listed.flat_map(Pattern::read_only)),
+            AccessRight::Full => Box::new(listed.map(Some)),
+            AccessRight::ReadOnly => Box::new(listed.flat_map(Parts::read_only)),
             AccessRight::Custom => Box::new(listed.flat_map(|a| {
                 let others = other.permissions.patterns().iter();
-                others.filter_map(|b| a.intersect(b))
+                others.map(move |b| a.intersect(b.parts()))
             })),
         }
     }
@@ -245,13 +217,12 @@ fn both<T: Clone + PartialEq>(
     Ok(left)
 }
 
-impl Pattern {
-    /// What a `READ_ONLY` grant leaves of it.
-    fn read_only(&self) -> Vec<Pattern> {
+impl<'a> Parts<'a> {
+    /// What a `READ_ONLY` grant leaves of them, action by action.
+    pub(super) fn read_only(self) -> impl Iterator<Item = Option<Parts<'a>>> {
         READING
-            .iter()
-            .filter_map(|action| self.with_action(action))
-            .collect()
+            .into_iter()
+            .map(move |action| self.with_action(action))
     }
 }
 

@@ -99,7 +99,12 @@ impl Room {
 
     /// Takes a record if there is room for it. The first always fits: no record is as large as a page.
     pub(super) fn takes(&mut self, record: &Record) -> bool {
-        match self.bytes.checked_sub(record.value.len()) {
+        self.takes_with(record, 0)
+    }
+
+    /// The same for a record of which so many bytes more are told, a few KiB at most.
+    pub(super) fn takes_with(&mut self, record: &Record, more: usize) -> bool {
+        match self.bytes.checked_sub(record.value.len() + more) {
             Some(bytes) if !self.is_full() => {
                 self.items -= 1;
                 self.bytes = bytes;

@@ -6,6 +6,8 @@
 
 mod reserved;
 
+use std::fmt;
+
 pub use self::reserved::{Reserved, ReservedSet};
 
 /// Longest permission, bytes.
@@ -20,6 +22,13 @@ pub struct Permission(Text);
 /// Ordinary permissions that are granted: each part a word or `*`, the resource never a reserved one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pattern(Text);
+
+/// The parts of a pattern, or of what two of them have in common: borrowed, since most crossings of patterns come to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Parts<'a> {
+    resource: &'a str,
+    action: &'a str,
+}
 
 /// What is granted: a user type's permissions, or a token's list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -94,26 +103,57 @@ impl Pattern {
         &self.0.text
     }
 
-    /// What it grants of this one action.
+    /// Its parts.
     #[must_use]
-    pub fn with_action(&self, action: &str) -> Option<Pattern> {
-        intersect_part(self.0.action(), action)
-            .map(|both| Pattern(Text::join(self.0.resource(), both)))
+    pub fn parts(&self) -> Parts<'_> {
+        Parts {
+            resource: self.0.resource(),
+            action: self.0.action(),
+        }
     }
 
     /// Whether it grants the permission. The demand must not be on a reserved resource.
     #[must_use]
     pub fn permits(&self, demand: &Permission) -> bool {
-        part_permits(self.0.resource(), demand.0.resource())
-            && part_permits(self.0.action(), demand.0.action())
+        self.parts().permits(demand)
+    }
+}
+
+// === impl Parts ===
+
+impl<'a> Parts<'a> {
+    /// Whether they grant the permission. The demand must not be on a reserved resource.
+    #[must_use]
+    pub fn permits(self, demand: &Permission) -> bool {
+        part_permits(self.resource, demand.0.resource())
+            && part_permits(self.action, demand.0.action())
     }
 
     /// What both grant, part by part.
     #[must_use]
-    pub fn intersect(&self, other: &Pattern) -> Option<Pattern> {
-        let resource = intersect_part(self.0.resource(), other.0.resource())?;
-        let action = intersect_part(self.0.action(), other.0.action())?;
-        Some(Pattern(Text::join(resource, action)))
+    pub fn intersect(self, other: Parts<'a>) -> Option<Parts<'a>> {
+        let resource = intersect_part(self.resource, other.resource)?;
+        self.with_action(other.action)
+            .map(|both| Parts { resource, ..both })
+    }
+
+    /// What they grant of this one action.
+    #[must_use]
+    pub fn with_action(self, action: &'a str) -> Option<Parts<'a>> {
+        let action = intersect_part(self.action, action)?;
+        Some(Parts { action, ..self })
+    }
+}
+
+impl From<Parts<'_>> for Pattern {
+    fn from(parts: Parts<'_>) -> Self {
+        Pattern(Text::join(parts.resource, parts.action))
+    }
+}
+
+impl fmt::Display for Parts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.resource, self.action)
     }
 }
 

@@ -113,11 +113,11 @@ pub(super) fn latest_expiry(library: &Library, now: Moment) -> Moment {
         .unwrap_or(Moment::MAX)
 }
 
-/// The latest expiry that the library's policy allows a token, counted from its creation; `None` for one that is within it.
+/// The latest expiry that the library's policy allows a token now; `None` for one that is within it.
 pub(super) fn held_back(view: &View<'_>, now: Moment) -> Option<Moment> {
     // A deleted library has no policy any more.
     let library = view.records.library?;
-    let latest = latest_expiry(&library.value, view.token.create_time.min(now));
+    let latest = latest_expiry(&library.value, now);
     (view.token.expire_time > latest).then_some(latest)
 }
 
@@ -228,8 +228,11 @@ fn held(has: &[&PermissionSet]) -> ReservedSet {
 pub(super) fn in_vain(grant: &Grant, user: &UserFacts, library: &LibrarySlot) -> Vec<String> {
     let has = assigned(grant, user, library);
     let ordinary = grant.permissions.patterns().iter().filter(|listed| {
-        !has.iter()
-            .any(|set| set.patterns().iter().any(|p| p.intersect(listed).is_some()))
+        !has.iter().any(|set| {
+            set.patterns()
+                .iter()
+                .any(|p| p.parts().intersect(listed.parts()).is_some())
+        })
     });
     let reserved = grant.permissions.reserved.without(held(&has));
     let missing: Vec<String> = ordinary

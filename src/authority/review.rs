@@ -1,13 +1,14 @@
 //! Review: which tokens an administrator should look at, and why. Pure: what the index knows, what was used, the time.
 
+mod spare;
+
+use self::spare::Spare;
 use super::index::View;
 use super::keyspace::Versioned;
 use super::moment::Moment;
-use super::permission::{Permission, Reserved};
 use super::policy;
 use super::state::TokenState;
 use super::token::{ImportStrength, Token, TokenKind};
-use super::uses::Use;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// A token that was never used is told of once it has been good for so long: until then it is about to be put to use.
@@ -28,9 +29,9 @@ pub enum ReviewReason {
     Unused,
     /// It expires within 30 days, and no other has taken its place.
     ExpiresSoon,
-    /// It lasts longer than the library's policy allows now.
+    /// It lasts longer, from now on, than the library's policy allows.
     LongerThanPolicy,
-    /// It has permissions that nothing so far needed.
+    /// It could do with fewer permissions, by what was demanded so far.
     MoreRightsThanUsed,
     /// It may be used from anywhere.
     NoIpRestriction,
@@ -43,9 +44,13 @@ pub enum ReviewReason {
 pub struct Found {
     /// Why it should be looked at; never empty.
     pub reasons: Vec<ReviewReason>,
-    /// The permissions in effect that nothing so far needed.
+    /// The permissions that nothing so far needed: of those that its grant lists, or where the grant keeps all that its user
+    /// has, of those. 64 at most.
     pub unused_permissions: Vec<String>,
-    /// The latest expiry that policy would allow it, if it lasts longer.
+    /// If there are any: the list that would do in their place, for a grant that keeps nothing else. Empty if nothing of it
+    /// was needed.
+    pub needed_permissions: Vec<String>,
+    /// The latest expiry that policy would allow it now, if it lasts longer.
     pub latest_expire_time: Option<Moment>,
 }
 
@@ -58,6 +63,16 @@ pub struct Finding {
     pub found: Found,
 }
 
+// === impl Found ===
+
+impl Found {
+    /// Bytes of the permissions that are named.
+    pub(super) fn bytes(&self) -> usize {
+        let named = self.unused_permissions.iter();
+        named.chain(&self.needed_permissions).map(String::len).sum()
+    }
+}
+
 /// Looks at a token; `None` if there is nothing to say of it, or if it has ended.
 pub(super) fn review(view: &View<'_>, now: Moment) -> Option<Found> {
     match TokenState::of(view, now) {
@@ -68,10 +83,10 @@ pub(super) fn review(view: &View<'_>, now: Moment) -> Option<Found> {
     // A session is used from wherever its user is, with all its rights, and ends by itself.
     let is_api = view.records.token.kind == TokenKind::Api;
     let latest_expire_time = policy::held_back(view, now);
-    let unused_permissions = if is_api {
-        unused_permissions(view, &used)
+    let spare = if is_api {
+        Spare::of(view, &used)
     } else {
-        Vec::new()
+        Spare::default()
     };
     let last = used.last.as_ref().map(|last| last.time);
     let good_since = view.token.create_time.max(view.token.not_before);
@@ -94,10 +109,7 @@ pub(super) fn review(view: &View<'_>, now: Moment) -> Option<Found> {
             is_api && view.successor.is_none() && view.token.expire_time <= now.plus(SOON_MS),
         ),
         (ReviewReason::LongerThanPolicy, latest_expire_time.is_some()),
-        (
-            ReviewReason::MoreRightsThanUsed,
-            !unused_permissions.is_empty(),
-        ),
+        (ReviewReason::MoreRightsThanUsed, !spare.unused.is_empty()),
         (
             ReviewReason::NoIpRestriction,
             is_api
@@ -117,53 +129,8 @@ pub(super) fn review(view: &View<'_>, now: Moment) -> Option<Found> {
         .collect();
     (!reasons.is_empty()).then_some(Found {
         reasons,
-        unused_permissions,
+        unused_permissions: spare.unused,
+        needed_permissions: spare.needed,
         latest_expire_time,
     })
-}
-
-/// The permissions in effect that none of the demands so far needed. Nothing is said of a token for which nothing was
-/// demanded, nor of one for which more was than is known.
-fn unused_permissions(view: &View<'_>, used: &Use) -> Vec<String> {
-    if used.permissions.is_empty() || used.more_permissions {
-        return Vec::new();
-    }
-    let Some(rights) = view.records.rights(None) else {
-        return Vec::new();
-    };
-    let demanded: Vec<Permission> = used
-        .permissions
-        .iter()
-        .filter_map(|text| Permission::parse(text).ok())
-        .collect();
-    let needed = |reserved: Reserved| {
-        // Calls of this API demand the least that may do: who manages all tokens is asked for the right to its own.
-        demanded.iter().any(|demand| {
-            let demand = Reserved::ALL
-                .into_iter()
-                .find(|r| r.as_str() == demand.as_str());
-            demand.is_some_and(|demand| demand.included_in().any(|r| r == reserved))
-        })
-    };
-    let effective = rights.effective();
-    // What comes with a right that was needed can't be taken away.
-    let kept = |reserved: Reserved| {
-        reserved
-            .included_in()
-            .any(|wider| effective.reserved.contains(wider) && needed(wider))
-    };
-    let reserved = effective
-        .reserved
-        .iter()
-        .filter(|reserved| !kept(*reserved))
-        .map(|reserved| reserved.as_str().to_owned());
-    let patterns = effective
-        .patterns()
-        .iter()
-        .filter(|pattern| {
-            let demands = demanded.iter().filter(|demand| !demand.is_reserved());
-            !demands.into_iter().any(|demand| pattern.permits(demand))
-        })
-        .map(|pattern| pattern.as_str().to_owned());
-    reserved.chain(patterns).collect()
 }

@@ -2,6 +2,7 @@
 //! in between.
 
 use std::sync::RwLockReadGuard;
+use std::time::{Duration, Instant};
 
 use super::Authority;
 use super::directory::Uid;
@@ -11,8 +12,21 @@ use super::secret::TokenId;
 
 /// Most tokens that are looked at under one lock.
 pub(super) const SLICE: usize = 1000;
+/// How long tokens are looked at under one lock: what a token takes depends on its rights and its networks, and the writer,
+/// with every Verify behind it, waits no longer than this and the last few of them.
+const HELD: Duration = Duration::from_millis(2);
+/// Tokens between two looks at the time, since one may take as much as a short look at a token.
+const STRIDE: usize = 4;
 /// How often a look at a user's tokens begins anew, because the one that it had come to was purged.
 const RESTARTS: usize = 3;
+
+/// What may be looked at under one lock: so many tokens, for so long.
+#[derive(Debug)]
+pub(super) struct Look {
+    most: usize,
+    looked: usize,
+    until: Instant,
+}
 
 impl Authority {
     /// The index, once it holds every token.
@@ -24,8 +38,8 @@ impl Authority {
         Err(not_ready())
     }
 
-    /// Looks at the next tokens of a library, newest first, after a place: at so many at most. Says where to go on, if there
-    /// is more.
+    /// Looks at the next tokens of a library, newest first, after a place: at so many at most, and for a short time. Says
+    /// where to go on, if there is more.
     pub(super) fn look_at_library(
         &self,
         library: Uid,
@@ -39,14 +53,13 @@ impl Authority {
             return Ok(None);
         };
         let mut places = slot.tokens.after(Sort::Created, after).peekable();
-        let mut looked = 0;
+        let mut turn = Look::at(most);
         while let Some(place) = places.next() {
-            looked += 1;
             let enough = match state.token(place.id) {
                 Lookup::Known(view) => !look(&view),
                 _ => false,
             };
-            if enough || looked == most {
+            if turn.is_over() || enough {
                 return Ok(places.peek().map(|_| place));
             }
         }
@@ -68,9 +81,16 @@ impl Authority {
                     let Some(slice) = state.some_of_user(user, last, SLICE) else {
                         continue 'anew;
                     };
-                    kept.extend(slice.iter().filter_map(&keep));
-                    last = slice.last().map(|view| view.token.id);
-                    if slice.len() < SLICE || kept.len() >= enough {
+                    let (mut turn, mut rest) = (Look::at(SLICE), slice.iter());
+                    for view in rest.by_ref() {
+                        kept.extend(keep(view));
+                        last = Some(view.token.id);
+                        if turn.is_over() {
+                            break;
+                        }
+                    }
+                    let is_last = slice.len() < SLICE && rest.len() == 0;
+                    if is_last || kept.len() >= enough {
                         return Ok(kept);
                     }
                 }
@@ -81,6 +101,26 @@ impl Authority {
             Reason::NotReady,
             "the tokens of the user change too fast to be counted; try again",
         ))
+    }
+}
+
+// === impl Look ===
+
+impl Look {
+    /// Begins one at so many tokens at most.
+    pub(super) fn at(most: usize) -> Look {
+        Look {
+            most,
+            looked: 0,
+            until: Instant::now() + HELD,
+        }
+    }
+
+    /// Counts a token that was looked at; says whether it was the last.
+    pub(super) fn is_over(&mut self) -> bool {
+        self.looked += 1;
+        let pauses = self.looked.is_multiple_of(STRIDE) && Instant::now() >= self.until;
+        pauses || self.looked >= self.most
     }
 }
 

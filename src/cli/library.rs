@@ -310,14 +310,13 @@ fn tell_effects(response: &v1::UpdateLibraryResponse, dry_run: bool, output: &mu
     if let Some(effects) = &response.effects {
         let sentences = policy::sentences(effects);
         if dry_run && sentences.is_empty() {
-            let examined = effects.examined;
-            output.remark(
-                "hits",
-                &format!("nothing: all {examined} live tokens are within it"),
-            );
+            output.remark("hits", &policy::nothing(effects));
         }
         for sentence in sentences {
             output.remark("hits", &sentence);
+        }
+        if effects.incomplete {
+            output.remark("warning", &policy::incomplete(effects));
         }
     }
     if dry_run {

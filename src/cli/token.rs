@@ -52,7 +52,11 @@ pub enum Verb {
     )]
     List(List),
     /// Tell which tokens to look at, worst first, why, and the command that mends each
-    #[command(after_help = "Example:\n  token-authority token review --library acme --limit 20")]
+    #[command(
+        after_help = "Example:\n  token-authority token review --library acme --limit 20\n\n\
+        Read a command before you run it. Known is what a token was used for so far, and from where last: permissions that it \
+        needs once a year, and the networks of its other clients, are yours to add."
+    )]
     Review(Review),
     /// Change a token's names, grant or expiry; what is not given stays
     Update(Update),

@@ -1,5 +1,7 @@
 //! The command line as people and scripts use it: the real binary against a real server.
 
+mod review;
+
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 

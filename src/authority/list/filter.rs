@@ -42,7 +42,7 @@ pub struct TokenFilter {
     pub permission: Option<Permission>,
     /// Narrowed, or not narrowed, to client addresses of its own.
     pub restricted_by_ip: Option<bool>,
-    /// Only those that last longer, from their creation on, than the library's policy allows now.
+    /// Only those that last longer, from now on, than the library's policy allows.
     pub longer_than_policy: bool,
     /// Last used then.
     pub used: Window,

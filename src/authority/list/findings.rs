@@ -46,7 +46,7 @@ impl Authority {
             for ((place, found), record) in found.into_iter().zip(records) {
                 // It may be gone by now.
                 if let Some(record) = record {
-                    if !room.takes(&record) {
+                    if !room.takes_with(&record, found.bytes()) {
                         break 'page at;
                     }
                     let token = understand(&record)?;

@@ -10,7 +10,7 @@ use crate::authority::keyspace::{self, Versioned};
 use crate::authority::moment::Moment;
 use crate::authority::page::{Binding, Page, PageRequest, Room, bad_page_token};
 use crate::authority::secret::TokenId;
-use crate::authority::slices::SLICE;
+use crate::authority::slices::{Look, SLICE};
 use crate::authority::token::Token;
 use crate::authority::{Authority, understand};
 
@@ -149,8 +149,8 @@ impl Authority {
         Ok(Some(places))
     }
 
-    /// Filters over the index, among the tokens of a library or these of it, after a place: looks at so many at most, and finds
-    /// so many at most.
+    /// Filters over the index, among the tokens of a library or these of it, after a place: looks at so many at most, for a
+    /// short time, and finds so many at most.
     fn find_tokens(
         &self,
         (library, among): (Uid, Option<&[Place]>),
@@ -184,6 +184,7 @@ impl Authority {
             None => Box::new(slot.tokens.after(wanted.sort(), begin)),
         };
         let mut places = places.take_while(|place| place.rank <= last).peekable();
+        let mut turn = Look::at(most_examined);
         while let Some(place) = places.next() {
             slice.examined += 1;
             if let Lookup::Known(view) = state.token(place.id)
@@ -191,7 +192,7 @@ impl Authority {
             {
                 slice.found.push(place);
             }
-            if slice.examined == most_examined || slice.found.len() == most_found {
+            if turn.is_over() || slice.found.len() == most_found {
                 slice.rest = places.peek().map(|_| place);
                 break;
             }

@@ -76,9 +76,8 @@ fn administration_includes_what_it_says_and_no_more() {
 fn patterns_intersect_part_by_part() {
     let both = |a: &str, b: &str| {
         let (a, b) = (set(&[a]), set(&[b]));
-        a.patterns()[0]
-            .intersect(&b.patterns()[0])
-            .map(|p| p.as_str().to_owned())
+        let (a, b) = (a.patterns()[0].parts(), b.patterns()[0].parts());
+        a.intersect(b).map(|both| both.to_string())
     };
     assert_eq!(both("orders:*", "*:read").as_deref(), Some("orders:read"));
     assert_eq!(both("*:*", "orders:*").as_deref(), Some("orders:*"));

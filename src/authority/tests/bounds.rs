@@ -1,6 +1,7 @@
 //! What one caller can make, and what it must not cost the others.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::commands::{create_token, create_user, create_user_type, update_library};
 use super::lifecycle::{suspend, update_token};
@@ -9,6 +10,7 @@ use super::stage::Stage;
 use crate::authority::change::ResumeToken;
 use crate::authority::cidr::Cidr;
 use crate::authority::error::Reason;
+use crate::authority::index::View;
 use crate::authority::issue::CreateToken;
 use crate::authority::judge::{Demand, Verdict};
 use crate::authority::libraries::UpdateLibrary;
@@ -50,6 +52,61 @@ async fn no_token_changes_its_own_grant() {
         ..update_token(own)
     };
     stage.done("adam", &renamed).await;
+}
+
+#[tokio::test]
+async fn looks_at_tokens_that_take_long_give_way_and_miss_none() {
+    let stage = Stage::new().await;
+    let mut made = Vec::new();
+    for _ in 0..30 {
+        stage.later(1);
+        made.insert(0, stage.created("adam", &create_token("jane")).await.0.id);
+    }
+    let library = stage.authority.library(&name("acme")).unwrap().value.uid;
+    let is_of_jane = |view: &View<'_>| view.user.user == name("jane");
+    let (mut at, mut looked, mut looks) = (None, Vec::new(), 0);
+    loop {
+        let before = looked.len();
+        at = stage
+            .authority
+            .look_at_library(library, at, 1000, |view| {
+                std::thread::sleep(Duration::from_millis(1));
+                looked.push((view.token.id, is_of_jane(view)));
+                true
+            })
+            .unwrap();
+        looks += 1;
+        assert!(
+            looked.len() - before <= 4,
+            "{} under one lock",
+            looked.len() - before
+        );
+        if at.is_none() {
+            break;
+        }
+    }
+    assert!(looks > 7);
+    let of_jane = looked.iter().filter(|(_, is)| *is).map(|(id, _)| *id);
+    assert_eq!(of_jane.collect::<Vec<_>>(), made);
+    // Of a user the same, in whatever order.
+    let jane = {
+        let state = stage.authority.index.read().unwrap();
+        let slot = state.directory().library_of(library).unwrap();
+        slot.user_named("jane").unwrap()
+    };
+    let (authority, kept) = (
+        stage.authority.clone(),
+        std::sync::atomic::AtomicUsize::new(0),
+    );
+    let found = authority.look_at_user(jane, usize::MAX, |view| {
+        std::thread::sleep(Duration::from_millis(1));
+        kept.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Some(view.token.id)
+    });
+    let mut found = found.await.unwrap();
+    (found.sort_unstable(), made.sort_unstable());
+    assert_eq!(found, made);
+    assert_eq!(kept.into_inner(), made.len(), "each once");
 }
 
 #[tokio::test]

@@ -129,8 +129,17 @@ async fn a_rehearsal_tells_what_a_policy_would_hit_and_changes_nothing() {
     assert_eq!(hit.outside_apis, hits(&[both, orders]));
     assert_eq!(hit.outside_cidrs, hits(&[outside]));
     assert_eq!(hit.users_over_limit, hits(&[name("jane")]));
+    assert!(!hit.incomplete);
     let after: Library = stage.stored(keyspace::library("acme")).await.unwrap();
     assert_eq!(after, before);
+    // Of what there was no time for, nothing is claimed.
+    let time_is_up = std::time::Instant::now();
+    let cut = stage
+        .authority
+        .policy_effects_until(time_is_up, &after, stage.time());
+    let cut = cut.await.unwrap();
+    assert!(cut.incomplete);
+    assert_eq!(cut.examined, 0);
     assert_eq!(stage.log("acme").await, events);
     assert_eq!(stage.keys(b"").await, commits);
 }

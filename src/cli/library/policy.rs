@@ -106,6 +106,9 @@ fn tell(
     if let Some(effects) = response.effects.as_ref().filter(|e| e.users_over_limit > 0) {
         output.remark("left to you", &over_limit(effects));
     }
+    if let Some(effects) = response.effects.as_ref().filter(|e| e.incomplete) {
+        output.remark("warning", &incomplete(effects));
+    }
     if dry_run {
         output.remark("note", "nothing was changed");
     }
@@ -147,6 +150,23 @@ pub(super) fn sentences(effects: &v1::PolicyEffects) -> Vec<String> {
         sentences.push(over_limit(effects));
     }
     sentences
+}
+
+/// That no token is hit.
+pub(super) fn nothing(effects: &v1::PolicyEffects) -> String {
+    let (all, examined) = match effects.incomplete {
+        true => ("the newest", effects.examined),
+        false => ("all", effects.examined),
+    };
+    format!("nothing: {all} {examined} live tokens are within it")
+}
+
+/// That more may be hit than is told.
+pub(super) fn incomplete(effects: &v1::PolicyEffects) -> String {
+    format!(
+        "the library has more tokens than could be looked at: this is what the newest {} tell",
+        effects.examined
+    )
 }
 
 fn over_limit(effects: &v1::PolicyEffects) -> String {

@@ -143,6 +143,7 @@ async fn a_dry_run_of_a_policy_tells_in_words_what_it_would_hit() {
             outside_cidrs_examples: examples(&["d", "e"]),
             users_over_limit: 2,
             over_limit_examples: examples(&["till", "shop"]),
+            incomplete: false,
         }),
     };
     let line = [
@@ -158,7 +159,13 @@ async fn a_dry_run_of_a_policy_tells_in_words_what_it_would_hit() {
         examined: 9,
         ..Default::default()
     });
-    let authority = Authority::default().then(hit).then(harmless);
+    let mut cut = harmless.clone();
+    cut.effects = Some(v1::PolicyEffects {
+        examined: 9,
+        incomplete: true,
+        ..Default::default()
+    });
+    let authority = Authority::default().then(hit).then(harmless).then(cut);
     let shell = Shell::new(authority.serve().await);
     let ended = shell.run(&line).await;
     assert!(
@@ -178,5 +185,12 @@ async fn a_dry_run_of_a_policy_tells_in_words_what_it_would_hit() {
     assert_eq!(
         ended.stderr,
         "hits: nothing: all 9 live tokens are within it\nnote: nothing was changed: this is how it would be\n"
+    );
+    let ended = shell.run(&line).await;
+    assert_eq!(
+        ended.stderr,
+        "hits: nothing: the newest 9 live tokens are within it\n\
+         warning: the library has more tokens than could be looked at: this is what the newest 9 tell\n\
+         note: nothing was changed: this is how it would be\n"
     );
 }

@@ -1,7 +1,6 @@
 //! What `token review` tells, and the commands that it proposes.
 
 use clap::Parser as _;
-use jiff::Timestamp;
 
 use super::super::token::review::{mend, worst_first};
 use super::*;
@@ -66,9 +65,10 @@ fn the_worst_comes_first() {
 /// The command for a reason, which this command line takes.
 fn command(reason: ReviewReason, finding: &v1::TokenFinding) -> String {
     let token = finding.token.as_ref().unwrap();
-    let now = Timestamp::from_second(1000).unwrap();
-    let command = mend(reason.into(), finding, token, now);
-    Cli::try_parse_from(command.split(' ')).unwrap_or_else(|error| panic!("{command}: {error}"));
+    let command = mend(reason.into(), finding, token);
+    // As a shell does.
+    let words = command.split(' ').map(|word| word.trim_matches('\''));
+    Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{command}: {error}"));
     command
 }
 
@@ -78,12 +78,19 @@ fn each_reason_has_a_command_that_mends_it() {
     let mut found = finding("0123456789abcdefABCDEF", 5000, &[]);
     found.token.as_mut().unwrap().last_use = Some(v1::LastUse {
         client_ip: "192.0.2.7".to_owned(),
-        permissions: vec!["orders:read".to_owned(), "stock:read".to_owned()],
+        // What was demanded is not what would do.
+        permissions: vec!["orders:read".to_owned(), "tokens:self".to_owned()],
         ..Default::default()
     });
+    let mut unknown = found.clone();
+    unknown.token.as_mut().unwrap().last_use = None;
+    found.needed_permissions = vec!["tokens:admin".to_owned(), "orders:*".to_owned()];
     let id = "0123456789abcdefABCDEF";
-    let until = |seconds| v1::TokenFinding {
-        latest_expire_time: Some(prost_types::Timestamp { seconds, nanos: 0 }),
+    let long = v1::TokenFinding {
+        latest_expire_time: Some(prost_types::Timestamp {
+            seconds: 4000,
+            nanos: 0,
+        }),
         ..found.clone()
     };
     for (finding, reason, expected) in [
@@ -104,22 +111,31 @@ fn each_reason_has_a_command_that_mends_it() {
         ),
         (&found, Why::ExpiresSoon, format!("extend {id}")),
         (
-            &until(4000),
+            &long,
             Why::LongerThanPolicy,
             format!("update {id} --expires 1970-01-01T01:06:40Z"),
         ),
-        (&until(1000), Why::LongerThanPolicy, format!("rotate {id}")),
         (
             &found,
             Why::MoreRightsThanUsed,
             format!(
-                "update {id} --access-right custom --permission orders:read --permission stock:read"
+                "update {id} --access-right custom --permission tokens:admin --permission 'orders:*'"
             ),
+        ),
+        (
+            &unknown,
+            Why::MoreRightsThanUsed,
+            format!("update {id} --access-right custom --clear permissions"),
         ),
         (
             &found,
             Why::NoIpRestriction,
             format!("update {id} --allowed-cidr 192.0.2.7"),
+        ),
+        (
+            &unknown,
+            Why::NoIpRestriction,
+            format!("update {id} --allowed-cidr <CIDR>"),
         ),
     ] {
         let expected = format!("token-authority token {expected}");
@@ -127,12 +143,12 @@ fn each_reason_has_a_command_that_mends_it() {
     }
     for number in 1..100 {
         if let Ok(reason) = ReviewReason::try_from(number) {
-            assert!(!command(reason, &found).is_empty());
+            assert!(!command(reason, &long).is_empty());
         }
     }
     // One of a newer server is told, and nothing is proposed.
     let token = found.token.clone().unwrap();
-    assert_eq!(mend(99, &found, &token, Timestamp::UNIX_EPOCH), "");
+    assert_eq!(mend(99, &found, &token), "");
 }
 
 #[tokio::test]
@@ -147,6 +163,7 @@ async fn a_review_is_a_table_of_reasons_each_with_its_command() {
         &[ReviewReason::NeverUsed, ReviewReason::MoreRightsThanUsed],
     );
     worse.unused_permissions = vec!["orders:*".to_owned(), "stock:move".to_owned()];
+    worse.needed_permissions = vec!["stock:read".to_owned()];
     let second = v1::ReviewTokensResponse {
         findings: vec![worse],
         next_page_token: String::new(),
@@ -161,8 +178,8 @@ async fn a_review_is_a_table_of_reasons_each_with_its_command() {
     let table = "\
 TOKEN-ID  USER  NAME  WHY                                         MEND
 b         till  token b       never used                                  token-authority token revoke b --reason no-longer-needed
-b         till  token b       more rights than used: orders:*, stock:move  token-authority token update b --access-right custom
-a         till  token a       no IP restriction                           token-authority token update a --allowed-cidr ADDRESS
+b         till  token b       more rights than used: orders:*, stock:move  token-authority token update b --access-right custom --permission stock:read
+a         till  token a       no IP restriction: name the networks of all its clients, not of the last one alone token-authority token update a --allowed-cidr <CIDR>
 ";
     let squeezed = |text: &str| {
         text.split_whitespace()

@@ -90,7 +90,7 @@ struct Only {
     /// Only those that were imported with this strength: weak ones are to be rotated
     #[arg(long, value_enum)]
     imported: Option<v1::ImportStrength>,
-    /// Only those that last longer, from their creation on, than the library allows now
+    /// Only those that last longer, from now on, than the library allows
     #[arg(long)]
     longer_than_policy: bool,
 }

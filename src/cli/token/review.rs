@@ -3,14 +3,13 @@
 use std::num::NonZeroU32;
 
 use clap::Args;
-use jiff::Timestamp;
 
 use super::super::call::Limit;
 use super::super::connect::Session;
 use super::super::failure::Failure;
 use super::super::output::{Output, Shown};
 use super::super::show;
-use super::super::words::{Word, now};
+use super::super::words::Word;
 use crate::proto::v1;
 use crate::proto::v1::ReviewReason as Reason;
 
@@ -55,11 +54,7 @@ impl Review {
         worst_first(&mut findings);
         let limit = self.limit.map(|limit| usize::try_from(limit.get()));
         findings.truncate(limit.and_then(Result::ok).unwrap_or(usize::MAX));
-        let now = now();
-        let advice: Vec<Advice> = findings
-            .iter()
-            .flat_map(|finding| advice_on(finding, now))
-            .collect();
+        let advice: Vec<Advice> = findings.iter().flat_map(advice_on).collect();
         let response = v1::ReviewTokensResponse {
             findings,
             next_page_token: String::new(),
@@ -97,14 +92,14 @@ fn weight(reason: Reason) -> u32 {
     }
 }
 
-fn advice_on(finding: &v1::TokenFinding, now: Timestamp) -> Vec<Advice> {
+fn advice_on(finding: &v1::TokenFinding) -> Vec<Advice> {
     let Some(token) = &finding.token else {
         return Vec::new();
     };
     let advice = |reason: i32| Advice {
         token: token.clone(),
         why: why(reason, finding),
-        mend: mend(reason, finding, token, now),
+        mend: mend(reason, finding, token),
     };
     finding
         .reasons
@@ -121,53 +116,55 @@ fn why(reason: i32, finding: &v1::TokenFinding) -> String {
                 finding.unused_permissions.join(", ")
             )
         }
-        _ => Reason::word(reason)
-            .replace('-', " ")
-            .replace("no ip", "no IP"),
+        Ok(Reason::NoIpRestriction) => {
+            "no IP restriction: name the networks of all its clients, not of the last one alone"
+                .to_owned()
+        }
+        _ => Reason::word(reason).replace('-', " "),
     }
 }
 
 /// The command that mends it; empty for a reason that this client does not know.
-pub(in crate::cli) fn mend(
-    reason: i32,
-    finding: &v1::TokenFinding,
-    token: &v1::Token,
-    now: Timestamp,
-) -> String {
+pub(in crate::cli) fn mend(reason: i32, finding: &v1::TokenFinding, token: &v1::Token) -> String {
     let id = &token.token_id;
-    let last = token.last_use.clone().unwrap_or_default();
     let command = match Reason::try_from(reason).unwrap_or_default() {
         Reason::Unspecified => return String::new(),
         Reason::OwnerDisabled => format!("revoke {id} --reason owner-left"),
         Reason::NeverUsed | Reason::Unused => format!("revoke {id} --reason no-longer-needed"),
         Reason::ExpiresSoon => format!("extend {id}"),
-        Reason::LongerThanPolicy => match finding.latest_expire_time.as_ref() {
-            Some(latest) if latest.seconds > now.as_second() => {
-                format!("update {id} --expires {}", show::time(Some(latest)))
-            }
-            // It is past what policy allows already: a new one is within it.
-            _ => format!("rotate {id}"),
-        },
+        Reason::LongerThanPolicy => {
+            let latest = show::time(finding.latest_expire_time.as_ref());
+            format!("update {id} --expires {latest}")
+        }
         Reason::ImportedWeak => format!("rotate {id}"),
         Reason::MoreRightsThanUsed => {
-            let options = last
-                .permissions
-                .iter()
-                .map(|needed| format!(" --permission {needed}"));
-            format!(
-                "update {id} --access-right custom{}",
-                options.collect::<String>()
-            )
+            let list: String = match finding.needed_permissions.as_slice() {
+                // Without a list it would keep the one that it has.
+                [] => " --clear permissions".to_owned(),
+                needed => needed.iter().map(|needed| listed(needed)).collect(),
+            };
+            format!("update {id} --access-right custom{list}")
         }
         Reason::NoIpRestriction => {
-            let address = match last.client_ip.as_str() {
-                "" => "ADDRESS",
+            let last = token.last_use.as_ref();
+            let last = last.map_or("", |last| last.client_ip.as_str());
+            let address = match last {
+                "" => "<CIDR>",
                 known => known,
             };
             format!("update {id} --allowed-cidr {address}")
         }
     };
     format!("token-authority token {command}")
+}
+
+/// The option that lists a permission; shells would take an asterisk for names of files.
+fn listed(permission: &str) -> String {
+    if permission.contains('*') {
+        format!(" --permission '{permission}'")
+    } else {
+        format!(" --permission {permission}")
+    }
 }
 
 impl Shown for Advice {

@@ -8,12 +8,14 @@ pub(in crate::grpc) fn finding(token: v1::Token, found: Found) -> v1::TokenFindi
     let Found {
         reasons,
         unused_permissions,
+        needed_permissions,
         latest_expire_time,
     } = found;
     v1::TokenFinding {
         token: Some(token),
         reasons: reasons.into_iter().map(|why| reason(why).into()).collect(),
         unused_permissions,
+        needed_permissions,
         latest_expire_time: latest_expire_time.map(timestamp),
     }
 }

@@ -50,6 +50,7 @@ pub(in crate::grpc) fn effects(effects: PolicyEffects) -> v1::PolicyEffects {
         outside_apis,
         outside_cidrs,
         users_over_limit,
+        incomplete,
     } = effects;
     let (tokens_over_lifetime, over_lifetime_examples) = told(&over_lifetime);
     let (contact_tokens_outside_apis, outside_apis_examples) = told(&outside_apis);
@@ -65,6 +66,7 @@ pub(in crate::grpc) fn effects(effects: PolicyEffects) -> v1::PolicyEffects {
         outside_cidrs_examples,
         users_over_limit,
         over_limit_examples,
+        incomplete,
     }
 }
 

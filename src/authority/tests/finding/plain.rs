@@ -86,7 +86,7 @@ pub(super) fn any_token(
     made.create_time = Moment(now.0 - i64::from(dice.below(800)) * DAY);
     made.expire_time = dice.around(now, 60);
     if dice.below(4) == 0 {
-        made.expire_time = Moment(made.create_time.0 + i64::from(720 + dice.below(20)) * DAY);
+        made.expire_time = Moment(now.0 + i64::from(720 + dice.below(20)) * DAY);
     }
     made.issued_by = dice.one(&ISSUERS).to_owned();
     made.display_name = dice.one(&NAMES).to_owned();
@@ -189,7 +189,7 @@ fn wanted(filter: &TokenFilter, token: &Token, now: Moment) -> bool {
     let pin = token.grant.pin.as_ref();
     let texts = [&token.display_name, &token.description].map(|text| text.to_lowercase());
     let until = |text: &str| now.checked_add(&lifetime(text)).unwrap();
-    let longest = token.create_time.checked_add(&lifetime("24mo")).unwrap();
+    let longest = now.checked_add(&lifetime("24mo")).unwrap();
     let checks = [
         filter.states.contains(&state(token, now)),
         filter.user.as_ref().is_none_or(|user| token.user == *user),
