@@ -4,6 +4,7 @@
 //! nothing of the code that it is compared with. Each operation stands in one place: how it is chosen, what the rules say of it
 //! and how the authority is asked for it.
 
+mod applying;
 mod calendar;
 mod caller;
 mod change;
@@ -27,6 +28,7 @@ mod token_states;
 mod updating;
 mod user_types;
 mod users;
+mod uses;
 mod verifying;
 mod world;
 

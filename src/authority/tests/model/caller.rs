@@ -3,7 +3,7 @@
 use super::records::{Grant, Model, Text, Token};
 use super::rights::{RESERVED, held_by, reserved_of, without};
 use crate::authority::error::Reason;
-use crate::authority::tests::naive::{has, judge_naively};
+use crate::authority::tests::naive::{Plain, has, judge_naively};
 
 /// A call's credential, and whom it is used for.
 #[derive(Debug, Clone, Copy)]
@@ -41,12 +41,7 @@ impl Model {
         } else {
             right
         };
-        let mut plain = self.plain(presented);
-        plain.wanted = vec![demanded];
-        plain.wanted_api = "token-authority";
-        plain.ip = by.from;
-        plain.promises_department = true;
-        plain.promises_owner = demanded.starts_with("tokens:self");
+        let plain = self.plain_of_call(presented, by.from, demanded);
         match judge_naively(&plain) {
             "VALID" => {}
             "MISSING_PERMISSION" => return Err(Reason::PermissionDenied),
@@ -79,6 +74,18 @@ impl Model {
             is_operator: self.libraries[presented.library].name == "system",
             from: by.from,
         })
+    }
+
+    /// A credential as it is judged.
+    pub(super) fn plain_of_call(&self, presented: &Token, from: Text, demanded: Text) -> Plain {
+        Plain {
+            wanted: vec![demanded],
+            wanted_api: "token-authority",
+            ip: from,
+            promises_department: true,
+            promises_owner: demanded.starts_with("tokens:self"),
+            ..self.plain(presented)
+        }
     }
 
     fn acted_for(

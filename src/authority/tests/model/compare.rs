@@ -1,7 +1,10 @@
 //! The model's records in the form of the authority, to be compared whole.
 
 use super::ending::reason;
-use super::records::{Answer, Comment, Event, Model, Revoked, Subject, Text, Token};
+use super::libraries::idle;
+use super::records::{
+    Answer, Comment, Event, Library as OurLibrary, Model, Revoked, Subject, Text, Token,
+};
 use super::token_changes::{pair_text, right};
 use super::users::kind;
 use super::world::World;
@@ -54,7 +57,7 @@ impl Model {
                 revised(self.tokens[at].revision)
             }
             Subject::Library(at) => {
-                self.compare_library(at, value.downcast_ref().unwrap())?;
+                Model::compare_library(&self.libraries[at], value.downcast_ref().unwrap())?;
                 revised(self.libraries[at].revision)
             }
             Subject::UserType(at) => {
@@ -163,8 +166,7 @@ impl Model {
         }
     }
 
-    fn compare_library(&self, at: usize, told: &Library) -> Agreed {
-        let library = &self.libraries[at];
+    pub(super) fn compare_library(library: &OurLibrary, told: &Library) -> Agreed {
         let expected = Library {
             library: name(library.name),
             tenant_id: library.tenant.to_owned(),
@@ -175,6 +177,8 @@ impl Model {
             max_lifetime: lifetime(library.longest),
             contact_apis: names(&library.contact_apis),
             allowed_cidrs: networks(&library.networks),
+            max_tokens_per_user: library.limit,
+            session_idle_timeout: idle(library.idle),
             secret_display: match library.reveal_key {
                 Some(_) => SecretDisplay::Revealable,
                 None => SecretDisplay::Once,

@@ -21,7 +21,7 @@ pub(super) struct Counts {
 }
 
 /// The reasons that must come up.
-const REASONS: [Reason; 17] = [
+const REASONS: [Reason; 18] = [
     Reason::CredentialRefused,
     Reason::LoginRefused,
     Reason::PermissionDenied,
@@ -39,14 +39,16 @@ const REASONS: [Reason; 17] = [
     Reason::InUse,
     Reason::OwnerDisabled,
     Reason::NotReady,
+    Reason::TooManyTokens,
 ];
 
 /// The changes that must be carried out, not only asked for.
-const DONE: [&str; 20] = [
+const DONE: [&str; 21] = [
     "library.create",
     "library.delete",
     "library.update",
     "session.open",
+    "token.apply-policy",
     "token.create",
     "token.extend",
     "token.resume",

@@ -47,6 +47,9 @@ pub(super) struct ListTokens {
     pub(super) permission: Option<Text>,
     pub(super) restricted: Option<bool>,
     pub(super) longer: bool,
+    pub(super) used: Span,
+    /// So many milliseconds from now.
+    pub(super) unused_since: Option<i64>,
     pub(super) soonest_first: bool,
     pub(super) page: i32,
 }
@@ -131,6 +134,8 @@ impl ListTokens {
             }),
             restricted: maybe(dice, 5, |dice| dice.chance(50)),
             longer: dice.chance(8),
+            used: any_span(dice, 8),
+            unused_since: maybe(dice, 6, |dice| dice.one(&[0, -DAY, -90 * DAY, DAY])),
             soonest_first: dice.chance(50),
             page: dice.one(&[7, 1, 50, 3, 0]),
         }
@@ -191,6 +196,9 @@ impl ListTokens {
         let library = &model.libraries[token.library];
         let permitted = |wanted| model.is_owned(token) && has(&model.plain(token), wanted);
         let policy = || later(token.created.min(now), library.longest);
+        let used = token.used.last.as_ref().map(|last| last.time);
+        let unused =
+            |since: i64| token.created < now + since && used.is_none_or(|used| used < now + since);
         let texts = [token.display_name, token.description].map(str::to_lowercase);
         let checks = [
             self.states.iter().any(|s| state_text(*s) == state),
@@ -209,6 +217,8 @@ impl ListTokens {
             self.permission.is_none_or(permitted),
             self.restricted
                 .is_none_or(|is| is != token.grant.networks.is_empty()),
+            self.used == (None, None) || used.is_some_and(|used| lies_within(self.used, now, used)),
+            self.unused_since.is_none_or(unused),
             !self.longer || (library.alive && token.expires > policy()),
         ];
         checks.into_iter().all(|holds| holds)
@@ -246,8 +256,8 @@ impl ListTokens {
             permission: self.permission.map(demanded),
             restricted_by_ip: self.restricted,
             longer_than_policy: self.longer,
-            used: Window::default(),
-            unused_since: None,
+            used: window(self.used, now),
+            unused_since: self.unused_since.map(|since| Moment(now + since)),
             imported: None,
             sort: if self.soonest_first {
                 Sort::Expires

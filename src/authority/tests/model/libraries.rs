@@ -9,6 +9,7 @@ use super::token_changes::named;
 use super::world::World;
 use crate::authority::directory::SecretDisplay;
 use crate::authority::error::Reason;
+use crate::authority::idle::IdleTimeout;
 use crate::authority::libraries;
 use crate::authority::name::Name;
 use crate::authority::tests::commands;
@@ -24,6 +25,9 @@ const POLICIES: [(Text, Text, Text); 5] = [
     ("24mo", "12mo", "12mo"),
 ];
 
+const LIMITS: [u32; 5] = [0, 3, 0, 6, 1];
+const IDLE: [Text; 5] = ["", "12h", "5m", "12h", "7d"];
+
 #[derive(Debug, Clone)]
 pub(super) struct CreateLibrary {
     pub(super) library: Text,
@@ -32,6 +36,8 @@ pub(super) struct CreateLibrary {
     /// By default, suggested, at most.
     pub(super) policy: (Text, Text, Text),
     pub(super) contact_apis: Vec<Text>,
+    pub(super) limit: u32,
+    pub(super) idle: Text,
     pub(super) revealable: bool,
 }
 
@@ -44,6 +50,8 @@ pub(super) struct UpdateLibrary {
     pub(super) policy: Option<(Text, Text, Text)>,
     pub(super) contact_apis: Option<Vec<Text>>,
     pub(super) networks: Option<Vec<Text>>,
+    pub(super) limit: Option<u32>,
+    pub(super) idle: Option<Text>,
     pub(super) revealable: Option<bool>,
     pub(super) etag: Etag,
 }
@@ -64,6 +72,8 @@ impl CreateLibrary {
             tenant: dice.one(&["", "t-1"]),
             policy: dice.one(&POLICIES),
             contact_apis: some_of(dice, &APIS, 2),
+            limit: dice.one(&LIMITS),
+            idle: dice.one(&IDLE),
             revealable: dice.chance(40),
         }
     }
@@ -97,6 +107,8 @@ impl Change for CreateLibrary {
             longest,
             contact_apis: self.contact_apis.clone(),
             networks: Vec::new(),
+            limit: self.limit,
+            idle: self.idle,
             reveal_key: self.revealable.then_some(model.next_key()),
             revision: 0,
         };
@@ -123,6 +135,8 @@ impl Change for CreateLibrary {
             max_lifetime: lifetime(longest),
             contact_apis: names(&self.contact_apis),
             secret_display: display(self.revealable),
+            max_tokens_per_user: self.limit,
+            session_idle_timeout: idle(self.idle),
             ..commands::create_library(self.library)
         }
     }
@@ -147,6 +161,8 @@ impl UpdateLibrary {
             policy: maybe(dice, 25, |dice| dice.one(&POLICIES)),
             contact_apis: maybe(dice, 20, |dice| some_of(dice, &APIS, 2)),
             networks: maybe(dice, 20, |dice| few_of(dice, &NETWORKS, 50)),
+            limit: maybe(dice, 20, |dice| dice.one(&LIMITS)),
+            idle: maybe(dice, 20, |dice| dice.one(&IDLE)),
             revealable: maybe(dice, 20, |dice| dice.chance(50)),
             etag: Etag::any(dice),
         };
@@ -192,6 +208,8 @@ impl Change for UpdateLibrary {
         }
         after.contact_apis = self.contact_apis.clone().unwrap_or(after.contact_apis);
         after.networks = self.networks.clone().unwrap_or(after.networks);
+        after.limit = self.limit.unwrap_or(after.limit);
+        after.idle = self.idle.unwrap_or(after.idle);
         after.reveal_key = match (before.reveal_key, self.revealable) {
             (None, Some(true)) => Some(model.next_key()),
             (_, Some(false)) => None,
@@ -210,7 +228,9 @@ impl Change for UpdateLibrary {
             ("max_lifetime", before.longest != after.longest),
             ("contact_apis", before.contact_apis != after.contact_apis),
             ("allowed_cidrs", before.networks != after.networks),
+            ("max_tokens_per_user", before.limit != after.limit),
             ("secret_display", before.reveal_key != after.reveal_key),
+            ("session_idle_timeout", before.idle != after.idle),
         ]);
         let mut effect = Effect::default();
         effect.answer.subject = Subject::Library(at);
@@ -241,6 +261,8 @@ impl Change for UpdateLibrary {
             contact_apis: self.contact_apis.as_deref().map(names),
             allowed_cidrs: self.networks.as_deref().map(networks),
             secret_display: self.revealable.map(display),
+            max_tokens_per_user: self.limit,
+            session_idle_timeout: self.idle.map(idle),
             etag: world.etag(self.etag, known),
             ..commands::update_library(library.as_str())
         }
@@ -337,6 +359,10 @@ impl Model {
         }
         Ok(())
     }
+}
+
+pub(super) fn idle(text: Text) -> Option<IdleTimeout> {
+    IdleTimeout::parse_optional(text).unwrap()
 }
 
 fn display(revealable: bool) -> SecretDisplay {

@@ -5,6 +5,7 @@ use super::caller::Standing;
 use super::change::{LIBRARIES, USERS};
 use super::records::{Effect, Event, Grant, Model, Subject, Text, Token};
 use super::token_changes::named;
+use super::uses::Used;
 use crate::authority::error::Reason;
 use crate::authority::name::Name;
 use crate::authority::password::Password;
@@ -152,6 +153,7 @@ impl OpenSession {
                 superseded: None,
                 grant: model.session_grant(user),
                 sealed_under: None,
+                used: Used::default(),
                 revision: 0,
             },
         ));

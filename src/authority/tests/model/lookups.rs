@@ -31,14 +31,19 @@ impl Run {
             .refused(&expected, &told)
             .map_err(|why| format!("get {pick:?}: {why}"))?;
         match (refused, expected, told) {
-            (false, Ok(at), Ok(told)) => self.model.compare_token(&self.world, at, &told.value),
+            (false, Ok(at), Ok(told)) => {
+                self.model.compare_token(&self.world, at, &told.value)?;
+                let loaded = self.world.authority.load_uses_of(self.world.ids[at]).await;
+                loaded.map_err(|error| error.to_string())?;
+                self.model.compare_uses(&self.world, at)
+            }
             _ => Ok(()),
         }
     }
 
     /// Everything that the two sides know of tokens and events, of deleted libraries too.
     pub(super) async fn compare_all(&mut self) -> Agreed {
-        self.restart(EVERYTHING).await?;
+        self.restart(EVERYTHING, false).await?;
         let token = self.staff.get(&Role::Operator).copied();
         let by = Presented {
             token,
@@ -54,13 +59,15 @@ impl Run {
 
     pub(super) async fn list(&mut self, by: &Presented, list: &ListTokens) -> Agreed {
         let described = |why: String| format!("{list:?}: {why}");
+        let caller = self.authenticate(by, "tokens:self").await;
+        // What is listed was used for the call itself, too.
         let standing = self.model.authenticate(by, "tokens:self");
         let mut list = list.clone();
         let expected = standing.and_then(|standing| {
             list.library = list.library.fix(&self.model, &standing)?;
             list.expected(&self.model, &standing, self.world.is_complete())
         });
-        let told = match self.authenticate(by, "tokens:self").await {
+        let told = match caller {
             Ok(caller) => self.listed(&caller, &list).await,
             Err(error) => Err(error),
         };
@@ -90,6 +97,9 @@ impl Run {
                 &token.revision.0,
             )
             .map_err(&described)?;
+            self.model
+                .compare_uses(&self.world, at)
+                .map_err(&described)?;
         }
         self.counts.listed(told.len());
         Ok(())

@@ -12,6 +12,7 @@ use super::run::Run;
 use super::token_changes::{CreateToken, End};
 use super::user_types::{CreateUserType, UpdateUserType};
 use super::users::{CreateUser, DeleteUser, UpdateUser};
+use super::uses::Used;
 
 const ACME: Text = "acme";
 const MOVER: &[Text] = &["orders:read", "stock:write"];
@@ -119,6 +120,8 @@ impl Run {
                 tenant: "t-1",
                 policy: ("12mo", "12mo", "24mo"),
                 contact_apis: vec!["orders"],
+                limit: 0,
+                idle: "",
                 revealable: library == ACME,
             };
             self.change(by, None, &create).await?;
@@ -205,6 +208,16 @@ impl Run {
             .is_some_and(|at| self.works(*at, &listed))
         {
             return Ok(());
+        }
+        let owner = self.model.known_user(library, user);
+        if owner.is_ok_and(|(of, user)| self.model.take_seat(of, user).is_err()) {
+            let limit = Some(0);
+            let update = UpdateLibrary {
+                library,
+                limit,
+                ..UpdateLibrary::default()
+            };
+            self.change(by, None, &update).await?;
         }
         let at = self.model.tokens.len();
         let create = CreateToken {
@@ -315,6 +328,7 @@ impl Token {
                 networks: Vec::new(),
             },
             sealed_under: None,
+            used: Used::default(),
             revision,
         }
     }

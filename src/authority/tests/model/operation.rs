@@ -1,5 +1,6 @@
 //! What may happen, and how often.
 
+use super::applying::ApplyPolicy;
 use super::change::{Pick, USERS};
 use super::ending::{RevealToken, RevokeAll, RevokeToken};
 use super::finding::{ListEvents, ListTokens};
@@ -91,7 +92,14 @@ pub(super) enum Operation {
     /// The store is closed and opened again, with so many tokens loaded at first.
     Restart {
         loaded: usize,
+        /// Nothing is written before.
+        killed: bool,
     },
+    /// What was noted of uses is written.
+    KeepUses,
+    /// A change of a policy that is only rehearsed, and what it would hit.
+    TryPolicy(UpdateLibrary),
+    ApplyPolicy(ApplyPolicy),
     Load,
     Sweep,
     /// The operator disables and deletes this library.
@@ -101,7 +109,7 @@ pub(super) enum Operation {
 }
 
 /// Every name that is counted under [`Operation::name`].
-pub(super) const OPERATIONS: [Text; 32] = [
+pub(super) const OPERATIONS: [Text; 35] = [
     "verify",
     "create-token",
     "update-token",
@@ -134,11 +142,14 @@ pub(super) const OPERATIONS: [Text; 32] = [
     "sweep",
     "mend",
     "raze",
+    "keep-uses",
+    "try-policy",
+    "apply-policy",
 ];
 /// How often each of them is chosen, of the sum. Argon2 takes long, and a restart or a list looks at everything.
-const WEIGHTS: [usize; 32] = [
+const WEIGHTS: [usize; 35] = [
     320, 130, 50, 40, 35, 35, 50, 25, 6, 12, 20, 20, 8, 22, 6, 10, 14, 10, 20, 30, 8, 1, 2, 16, 8,
-    25, 60, 4, 8, 4, 20, 2,
+    25, 60, 4, 8, 4, 20, 2, 4, 8, 5,
 ];
 
 /// Whom a backend acts for.
@@ -212,7 +223,11 @@ impl Operation {
             "pass" => Operation::Pass(Time::any(dice)),
             "restart" => Operation::Restart {
                 loaded: dice.roll(),
+                killed: dice.chance(40),
             },
+            "keep-uses" => Operation::KeepUses,
+            "try-policy" => Operation::TryPolicy(UpdateLibrary::any(dice)),
+            "apply-policy" => Operation::ApplyPolicy(ApplyPolicy::any(dice)),
             "load" => Operation::Load,
             "sweep" => Operation::Sweep,
             "mend" => Operation::Mend(dice.one(&ROLES)),
@@ -256,6 +271,9 @@ impl Operation {
             Operation::Sweep => 29,
             Operation::Mend(_) => 30,
             Operation::Raze(_) => 31,
+            Operation::KeepUses => 32,
+            Operation::TryPolicy(_) => 33,
+            Operation::ApplyPolicy(_) => 34,
         };
         OPERATIONS[at]
     }
@@ -264,7 +282,7 @@ impl Operation {
     fn callers(&self) -> &'static [(usize, Role)] {
         use Role::{Administrator, Clerk, Contact, Director, Machine, Operator, Portal, Stranger};
         let of_library = match self {
-            Operation::UpdateLibrary(update) => {
+            Operation::UpdateLibrary(update) | Operation::TryPolicy(update) => {
                 update.disabled.is_none()
                     && update.tokens_enabled.is_none()
                     && update.tenant.is_none()

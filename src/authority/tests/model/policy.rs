@@ -3,7 +3,7 @@
 use super::calendar::later;
 use super::caller::Standing;
 use super::records::{Grant, Model, Text, Token};
-use super::rights::{held_by, is_reserved, ordinary_of, reserved_of, without};
+use super::rights::{held_by, is_reserved, narrower, ordinary_of, reserved_of, without};
 use crate::authority::error::Reason;
 
 impl Model {
@@ -59,6 +59,47 @@ impl Model {
     pub(super) fn longer_than_suggested(&self, library: usize, end: i64) -> Option<Text> {
         let suggested = later(self.now, self.libraries[library].suggested);
         (end > suggested).then_some("the token lasts longer")
+    }
+
+    /// Whether no address is in both the networks of a token and those of its library.
+    pub(super) fn lie_apart(own: &[Text], required: &[Text]) -> bool {
+        let mut pairs = own
+            .iter()
+            .flat_map(|a| required.iter().map(move |b| (a, b)));
+        let restricted = !own.is_empty() && !required.is_empty();
+        restricted && !pairs.any(|(a, b)| narrower(a, b).is_some())
+    }
+
+    pub(super) fn from_nowhere(&self, grant: &Grant, library: usize) -> Option<Text> {
+        let required = &self.libraries[library].networks;
+        Model::lie_apart(&grant.networks, required).then_some("no address is in both")
+    }
+
+    /// Whether it can still be used, now or once it is resumed.
+    pub(super) fn is_live(&self, token: &Token) -> bool {
+        !self.is_revoked(token) && self.is_owned(token) && self.now < token.expires
+    }
+
+    /// Whether it counts towards its user's limit.
+    pub(super) fn takes_seat(&self, token: &Token) -> bool {
+        !token.session && token.superseded.is_none() && self.is_live(token)
+    }
+
+    /// One more API token of a user comes to life.
+    pub(super) fn take_seat(&self, library: usize, user: usize) -> Result<(), Reason> {
+        let limit = self.libraries[library].limit;
+        if limit == 0 {
+            return Ok(());
+        }
+        if !self.complete {
+            return Err(Reason::NotReady);
+        }
+        let mine = self.tokens.iter().filter(|token| token.user == user);
+        let has = mine.filter(|token| self.takes_seat(token)).count();
+        if has >= limit as usize {
+            return Err(Reason::TooManyTokens);
+        }
+        Ok(())
     }
 
     /// A warning if something is listed that the user has nothing of.

@@ -1,5 +1,7 @@
 //! What the model keeps: plain records in plain lists, which nothing is ever removed from.
 
+use super::uses::Used;
+
 /// A text from the lists that everything is chosen from.
 pub(super) type Text = &'static str;
 /// A department, empty for the whole library, and a user type.
@@ -17,6 +19,8 @@ pub(super) struct Model {
     pub(super) watermarks: Vec<Watermark>,
     pub(super) events: Vec<Event>,
     pub(super) kept: Vec<Kept>,
+    /// Whether all tokens are loaded, and what they were used for.
+    pub(super) complete: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +35,10 @@ pub(super) struct Library {
     pub(super) longest: Text,
     pub(super) contact_apis: Vec<Text>,
     pub(super) networks: Vec<Text>,
+    /// How many live API tokens a user may have; 0 for any number.
+    pub(super) limit: u32,
+    /// For how long a session may lie idle; empty for any time.
+    pub(super) idle: Text,
     /// Which key seals its secrets, if it shows them again.
     pub(super) reveal_key: Option<u64>,
     /// The revision of its last change.
@@ -81,6 +89,7 @@ pub(super) struct Token {
     pub(super) grant: Grant,
     /// The key that its secret is sealed under.
     pub(super) sealed_under: Option<u64>,
+    pub(super) used: Used,
     pub(super) revision: u64,
 }
 
@@ -232,8 +241,10 @@ impl Model {
             put(&mut self.users, at, User { revision, ..user });
         }
         for (at, mut token) in effect.tokens {
-            if at == self.tokens.len() {
-                token.created_at = revision;
+            // What it is used for is no part of a change.
+            match self.tokens.get(at) {
+                Some(now) => token.used = now.used.clone(),
+                None => (token.created_at, token.used) = (revision, Used::default()),
             }
             put(&mut self.tokens, at, Token { revision, ..token });
         }
@@ -297,7 +308,7 @@ impl Model {
             "SUSPENDED"
         } else if token.not_before.is_some_and(|start| self.now < start) {
             "NOT_YET_VALID"
-        } else if token.expires <= self.now {
+        } else if token.expires <= self.now || self.lies_idle(token) {
             "EXPIRED"
         } else {
             "ACTIVE"

@@ -21,14 +21,19 @@ impl Run {
         let token = self.staff.get(&Role::Operator);
         let out = token.is_none_or(|at| !self.operates(*at, "192.0.2.1"));
         if long || out {
-            self.restart(EVERYTHING).await
+            self.restart(EVERYTHING, false).await
         } else {
             Ok(())
         }
     }
 
-    /// With fewer than all tokens loaded at first, if fewer are asked for.
-    pub(super) async fn restart(&mut self, loaded: usize) -> Agreed {
+    /// With fewer than all tokens loaded at first, if fewer are asked for. One that is killed loses what was not written of uses.
+    pub(super) async fn restart(&mut self, loaded: usize, killed: bool) -> Agreed {
+        if killed && self.world.is_in_memory() {
+            self.forget_unwritten();
+        } else {
+            self.keep_uses().await;
+        }
         // No process starts within the millisecond in which another wrote.
         self.model.now += 1;
         self.world.reopen().await;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::records::{Grant, Model, Pair, Text, Token};
+use super::uses::minutes;
 use crate::authority::tests::naive::{Plain, gives, has, lies_in};
 
 /// Every reserved permission.
@@ -179,7 +180,7 @@ fn both(asked: &[Text], own: &[Text], meet: fn(Text, Text) -> Option<Text>) -> O
 }
 
 /// The narrower of two networks, if it lies in the other.
-fn narrower(a: Text, b: Text) -> Option<Text> {
+pub(super) fn narrower(a: Text, b: Text) -> Option<Text> {
     match (a, b) {
         (a, b) if a == b => Some(a),
         ("10.0.0.0/8", "10.0.0.5") | ("10.0.0.5", "10.0.0.0/8") => Some("10.0.0.5"),
@@ -205,8 +206,12 @@ impl Model {
             expire_time: token.expires,
             now: self.now,
             kind: if token.session { "SESSION" } else { "API" },
-            active: token.created,
-            idle_minutes: 0,
+            active: token
+                .used
+                .last
+                .as_ref()
+                .map_or(token.created, |last| last.time.max(token.created)),
+            idle_minutes: minutes(library.idle),
             library: library.name,
             library_state: state(library.alive, library.disabled),
             library_networks: library.networks.clone(),

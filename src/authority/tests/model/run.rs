@@ -9,6 +9,7 @@ use super::compare::{Agreed, same};
 use super::counts::Counts;
 use super::operation::{Operation, Role, Step, Who};
 use super::records::{Answer, Effect, Library, Model, Text};
+use super::uses::{Note, Used};
 use super::world::{Engine, World};
 use crate::authority::caller::{Access, Caller};
 use crate::authority::error::{Error, Reason};
@@ -28,6 +29,8 @@ pub(super) struct Run {
     pub(super) counts: Counts,
     /// The token of everybody who works here.
     pub(super) staff: BTreeMap<Role, usize>,
+    /// What was written of the uses of each token.
+    pub(super) written: Vec<Used>,
     /// The calls that had a request id.
     history: Vec<(Presented, RequestId, Operation)>,
 }
@@ -44,6 +47,7 @@ impl Run {
             world: World::open(engine).await,
             counts: Counts::default(),
             staff: BTreeMap::new(),
+            written: Vec::new(),
             history: Vec::new(),
         };
         run.model.libraries.push(Library {
@@ -57,6 +61,8 @@ impl Run {
             longest: "12mo",
             contact_apis: Vec::new(),
             networks: Vec::new(),
+            limit: 0,
+            idle: "",
             reveal_key: None,
             revision: 0,
         });
@@ -150,7 +156,11 @@ impl Run {
                 Ok(())
             }
             Operation::Verify(verify) => {
-                let verdict = verify.compare(&self.model, &self.world).await?;
+                self.load_uses(verify.token.at(&self.model)).await;
+                let (verdict, noted) = verify.compare(&self.model, &self.world).await?;
+                if let Some(note) = noted {
+                    self.model.note(note);
+                }
                 self.counts.verdict(verdict);
                 Ok(())
             }
@@ -160,7 +170,13 @@ impl Run {
             Operation::SetPassword(set) => self.set_password(by, set).await,
             Operation::OpenSession(open) => self.open_session(by, open).await,
             Operation::Pass(time) => self.pass(time.after(&self.model)).await,
-            Operation::Restart { loaded } => self.restart(*loaded).await,
+            Operation::Restart { loaded, killed } => self.restart(*loaded, *killed).await,
+            Operation::KeepUses => {
+                self.keep_uses().await;
+                Ok(())
+            }
+            Operation::TryPolicy(update) => self.try_policy(by, update).await,
+            Operation::ApplyPolicy(apply) => self.apply_policy(by, apply).await,
             Operation::Load => {
                 self.world.load_all().await;
                 Ok(())
@@ -184,22 +200,35 @@ impl Run {
     // === callers ===
 
     /// The credential, judged by the authority.
-    pub(super) async fn authenticate(&self, by: &Presented, right: Text) -> Result<Caller, Error> {
+    pub(super) async fn authenticate(
+        &mut self,
+        by: &Presented,
+        text: Text,
+    ) -> Result<Caller, Error> {
+        self.load_uses(by.token).await;
         let secret = match by.token {
             Some(at) => self.world.secrets[at].clone(),
             None => Secret::mint()?.to_secret_string().expose().to_owned(),
         };
-        let right = Reserved::ALL.into_iter().find(|r| r.as_str() == right);
+        let right = Reserved::ALL.into_iter().find(|r| r.as_str() == text);
         let access = Access {
             right: right.unwrap(),
             acting_for: by.acting_for.map(name),
             address: address(by.from),
         };
         let now = Moment(self.model.now);
-        self.world
-            .authority
-            .authenticate(&secret, access, now)
-            .await
+        let noted = self.model.noted_of_call(by, text);
+        if let (Some(at), Some((verdict, demanded))) = (by.token, noted) {
+            self.model.note(Note {
+                at,
+                verdict,
+                demanded: &[demanded],
+                ip: by.from,
+                by: "token-authority".to_owned(),
+            });
+        }
+        let authority = &self.world.authority;
+        authority.authenticate(&secret, access, now).await
     }
 
     /// Both say no, and why.
@@ -240,6 +269,7 @@ impl Run {
         <C::Command as Command>::Answer: 'static,
     {
         let action = <C::Command as Command>::ACTION;
+        self.model.complete = self.world.is_complete();
         let standing = self.model.authenticate(by, C::RIGHT);
         let expected = standing.as_ref().map_err(|reason| *reason);
         let expected = expected.and_then(|standing| self.model.expect(standing, change, request));
@@ -268,7 +298,7 @@ impl Run {
     }
 
     async fn ask<C: Change>(
-        &self,
+        &mut self,
         by: &Presented,
         request: Option<RequestId>,
         change: &C,

@@ -6,6 +6,7 @@ use super::change::{
     APIS, Change, DEPARTMENTS, LIBRARIES, NETWORKS, PERMISSIONS, TEXTS, TYPES, USERS, few_of, maybe,
 };
 use super::records::{Effect, Event, Grant, Model, Pair, Subject, Suspended, Text, Token};
+use super::uses::Used;
 use super::world::World;
 use crate::authority::error::Reason;
 use crate::authority::issue;
@@ -182,7 +183,12 @@ impl Change for CreateToken {
             .answer
             .warnings
             .extend(model.longer_than_suggested(library, expires));
+        effect
+            .answer
+            .warnings
+            .extend(model.from_nowhere(&grant, library));
         effect.answer.warnings.extend(model.in_vain(&grant, user));
+        model.take_seat(library, user)?;
         let at = model.tokens.len();
         let me = model.name_of(by.user);
         effect.tokens.push((
@@ -208,6 +214,7 @@ impl Change for CreateToken {
                 superseded: None,
                 grant,
                 sealed_under: of_library.reveal_key,
+                used: Used::default(),
                 revision: 0,
             },
         ));

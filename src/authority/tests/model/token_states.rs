@@ -83,6 +83,9 @@ impl Change for ExtendToken {
         if latest <= before.expires {
             return Err(Reason::LifetimeAtMaximum);
         }
+        if before.expires <= model.now {
+            model.take_seat(before.library, before.user)?;
+        }
         let end = wanted.min(latest);
         let token = Token {
             expires: end,

@@ -109,6 +109,7 @@ impl Change for UpdateToken {
             model.demand_owned(before)?;
             model.check_grant(&token.grant, token.library, token.user)?;
             warnings.extend(model.in_vain(&token.grant, token.user));
+            warnings.extend(model.from_nowhere(&token.grant, token.library));
         }
         if let Some(after) = self.expires {
             let end = model.now + after;
@@ -127,6 +128,9 @@ impl Change for UpdateToken {
             } else {
                 token.expires = end;
             }
+        }
+        if self.expires.is_some() && before.expires <= model.now {
+            model.take_seat(token.library, token.user)?;
         }
         let (old, new) = (&before.grant, &token.grant);
         let fields = changed(&[

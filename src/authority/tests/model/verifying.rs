@@ -7,6 +7,7 @@ use super::compare::{Agreed, pairs, same};
 use super::records::{Model, Text};
 use super::rights::{effective, in_force};
 use super::users::kind;
+use super::uses::Note;
 use super::world::World;
 use crate::authority::index::Successor;
 use crate::authority::judge::Demand;
@@ -151,12 +152,12 @@ impl Verify {
         (verdict, Some(plain), Some(seen))
     }
 
-    /// Compares the verdict and all that is told with it; says which it was.
+    /// Compares the verdict and all that is told with it; says which it was, and what is noted of it.
     pub(super) async fn compare(
         &self,
         model: &Model,
         world: &World,
-    ) -> Result<&'static str, String> {
+    ) -> Result<(Text, Option<Note<'_>>), String> {
         let (verdict, plain, seen) = self.expected(model, world);
         let text = match self.secret {
             Presented::Nonsense => "tka_nonsense".to_owned(),
@@ -191,7 +192,23 @@ impl Verify {
             ..seen
         });
         same("what is seen", &seen, &told)?;
-        Ok(verdict)
+        let noted = seen.and(plain).and_then(|plain| {
+            Some(Note {
+                at: self.token.at(model)?,
+                verdict,
+                demanded: if plain.wanted.len() == self.wanted.len() {
+                    &self.wanted
+                } else {
+                    &self.wanted[..1]
+                },
+                ip: plain.ip,
+                by: match model.scope(self.scope) {
+                    Some(at) => format!("{}/gate", model.libraries[at].name),
+                    None => String::new(),
+                },
+            })
+        });
+        Ok((verdict, noted))
     }
 }
 

@@ -83,6 +83,11 @@ impl World {
         self.loaded = Loaded::To(None);
     }
 
+    /// Whether it can be killed: an engine on the disk is closed.
+    pub(super) fn is_in_memory(&self) -> bool {
+        matches!(self.engine, Engine::Memory(_))
+    }
+
     /// The revision of the last commit.
     pub(super) fn revision(&self) -> u64 {
         self.authority.index.read().unwrap().revision().0
