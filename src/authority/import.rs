@@ -159,6 +159,8 @@ impl Authority {
                 revision: Revision(0),
             });
         }
+        // It holds a seat, which is the import's own to take.
+        drop(plan);
         (import.tag, import.unproven) = self.prove_import(asked, placed).await?;
         self.perform(call, &import, now).await
     }
