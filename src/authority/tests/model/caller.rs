@@ -36,6 +36,9 @@ impl Model {
     pub(super) fn authenticate(&self, by: &Presented, right: Text) -> Result<Standing, Reason> {
         let token = by.token.ok_or(Reason::CredentialRefused)?;
         let presented = &self.tokens[token];
+        if presented.imported.is_some() {
+            return Err(Reason::CredentialRefused);
+        }
         let demanded = if by.acting_for.is_some() {
             "tokens:act-as"
         } else {

@@ -15,7 +15,8 @@ use crate::authority::moment::Moment;
 use crate::authority::state::TokenState;
 use crate::authority::tests::samples::{assignment, granted, lifetime, name, names, networks};
 use crate::authority::token::{
-    Grant, Revocation, RevocationReason, Succession, Suspension, Token as Kept, TokenKind,
+    Grant, ImportStrength, Revocation, RevocationReason, Succession, Suspension, Token as Kept,
+    TokenKind,
 };
 use std::any::Any;
 
@@ -53,8 +54,10 @@ impl Model {
         match expected.subject {
             Subject::Nothing | Subject::Watermark => Ok(()),
             Subject::Token(at) => {
-                self.compare_token(world, at, value.downcast_ref().unwrap())?;
-                revised(self.tokens[at].revision)
+                let told: &Kept = value.downcast_ref().unwrap();
+                self.compare_token(world, at, told)?;
+                let etag = told.etag.map_or(revision, |etag| etag.0);
+                same("the etag", &self.tokens[at].revision, &etag)
             }
             Subject::Library(at) => {
                 Model::compare_library(&self.libraries[at], value.downcast_ref().unwrap())?;
@@ -80,6 +83,14 @@ impl Model {
             &!told.sealed_secret.is_empty(),
         )?;
         told.sealed_secret.clear();
+        same(
+            "whether it is imported, and strong",
+            &self.tokens[at].imported.as_ref().map(|i| i.strong),
+            &told
+                .imported
+                .as_ref()
+                .map(|i| i.strength == ImportStrength::Strong),
+        )?;
         same("the token", &self.as_kept(world, at, &told), &told)?;
         let token = &self.tokens[at];
         let state = world.authority.token_state(&told, Moment(self.now));
@@ -238,10 +249,11 @@ pub(super) fn compare_event(world: &World, event: &Event, told: &AuditEvent) -> 
             .iter()
             .map(|field| (*field).to_owned())
             .collect(),
-        comment: match event.comment {
-            Comment::Text(text) => text.to_owned(),
-            Comment::TakesPlace(at) => format!("{} takes its place", world.ids[at]),
-            Comment::UidOf(at) => format!("uid {}", world.uids[at]),
+        comment: match &event.comment {
+            Comment::Text(text) => (*text).to_owned(),
+            Comment::Told(text) => text.clone(),
+            Comment::TakesPlace(at) => format!("{} takes its place", world.ids[*at]),
+            Comment::UidOf(at) => format!("uid {}", world.uids[*at]),
         },
         key: told.key.clone(),
         call_id: told.call_id.clone(),

@@ -21,7 +21,7 @@ pub(super) struct Counts {
 }
 
 /// The reasons that must come up.
-const REASONS: [Reason; 18] = [
+const REASONS: [Reason; 19] = [
     Reason::CredentialRefused,
     Reason::LoginRefused,
     Reason::PermissionDenied,
@@ -39,16 +39,23 @@ const REASONS: [Reason; 18] = [
     Reason::InUse,
     Reason::OwnerDisabled,
     Reason::NotReady,
+    Reason::AlreadyImported,
     Reason::TooManyTokens,
 ];
 
 /// The changes that must be carried out, not only asked for.
-const DONE: [&str; 21] = [
+const DONE: [&str; 27] = [
     "library.create",
     "library.delete",
     "library.update",
     "session.open",
     "token.apply-policy",
+    "policy.try",
+    "review",
+    "token.expired",
+    "token.expiring",
+    "token.import",
+    "token.refused",
     "token.create",
     "token.extend",
     "token.resume",

@@ -18,7 +18,7 @@ use crate::authority::tests::dice::Dice;
 use crate::authority::tests::naive::has;
 use crate::authority::tests::samples::{demanded, lifetime, name, named};
 use crate::authority::tests::stage::DAY;
-use crate::authority::token::TokenKind;
+use crate::authority::token::{ImportStrength, TokenKind};
 
 /// Which library is listed.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +47,7 @@ pub(super) struct ListTokens {
     pub(super) permission: Option<Text>,
     pub(super) restricted: Option<bool>,
     pub(super) longer: bool,
+    pub(super) imported_strong: Option<bool>,
     pub(super) used: Span,
     /// So many milliseconds from now.
     pub(super) unused_since: Option<i64>,
@@ -69,7 +70,7 @@ pub(super) struct ListEvents {
 // === impl Listed ===
 
 impl Listed {
-    fn any(dice: &mut Dice) -> Listed {
+    pub(super) fn any(dice: &mut Dice) -> Listed {
         match dice.roll() {
             0..220 => {
                 Listed::Named(dice.one(&["", LIBRARIES[0], LIBRARIES[0], LIBRARIES[1], "system"]))
@@ -89,7 +90,7 @@ impl Listed {
         }
     }
 
-    fn at(self, model: &Model) -> Result<usize, Reason> {
+    pub(super) fn at(self, model: &Model) -> Result<usize, Reason> {
         match self {
             Listed::Named(text) => model.library(text).ok_or(Reason::NotFound),
             Listed::Numbered(at) => Ok(at),
@@ -134,6 +135,7 @@ impl ListTokens {
             }),
             restricted: maybe(dice, 5, |dice| dice.chance(50)),
             longer: dice.chance(8),
+            imported_strong: maybe(dice, 6, |dice| dice.chance(50)),
             used: any_span(dice, 8),
             unused_since: maybe(dice, 6, |dice| dice.one(&[0, -DAY, -90 * DAY, DAY])),
             soonest_first: dice.chance(50),
@@ -219,6 +221,8 @@ impl ListTokens {
                 .is_none_or(|is| is != token.grant.networks.is_empty()),
             self.used == (None, None) || used.is_some_and(|used| lies_within(self.used, now, used)),
             self.unused_since.is_none_or(unused),
+            self.imported_strong
+                .is_none_or(|strong| token.imported.as_ref().is_some_and(|i| i.strong == strong)),
             !self.longer || (library.alive && token.expires > policy()),
         ];
         checks.into_iter().all(|holds| holds)
@@ -258,7 +262,7 @@ impl ListTokens {
             longer_than_policy: self.longer,
             used: window(self.used, now),
             unused_since: self.unused_since.map(|since| Moment(now + since)),
-            imported: None,
+            imported: self.imported_strong.map(strength),
             sort: if self.soonest_first {
                 Sort::Expires
             } else {
@@ -334,6 +338,14 @@ impl ListEvents {
             action: self.action.map(str::to_owned),
             time: window(self.time, model.now),
         }
+    }
+}
+
+fn strength(strong: bool) -> ImportStrength {
+    if strong {
+        ImportStrength::Strong
+    } else {
+        ImportStrength::Weak
     }
 }
 

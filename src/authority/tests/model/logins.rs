@@ -154,6 +154,7 @@ impl OpenSession {
                 grant: model.session_grant(user),
                 sealed_under: None,
                 used: Used::default(),
+                imported: None,
                 revision: 0,
             },
         ));

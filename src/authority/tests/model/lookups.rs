@@ -91,12 +91,8 @@ impl Run {
             self.model
                 .compare_token(&self.world, at, &token.value)
                 .map_err(&described)?;
-            same(
-                "the etag",
-                &self.model.tokens[at].revision,
-                &token.revision.0,
-            )
-            .map_err(&described)?;
+            same("the etag", &self.model.tokens[at].revision, &token.etag().0)
+                .map_err(&described)?;
             self.model
                 .compare_uses(&self.world, at)
                 .map_err(&described)?;
@@ -137,7 +133,7 @@ impl Run {
     }
 
     /// The library that a list names, as its caller may name it.
-    fn reference(&self, caller: &Caller, listed: Listed) -> Result<LibraryRef, Error> {
+    pub(super) fn reference(&self, caller: &Caller, listed: Listed) -> Result<LibraryRef, Error> {
         match listed {
             Listed::Named(text) => Ok(named(caller.reach(text)?.as_str())),
             Listed::Numbered(number) => {

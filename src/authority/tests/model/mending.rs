@@ -329,6 +329,7 @@ impl Token {
             },
             sealed_under: None,
             used: Used::default(),
+            imported: None,
             revision,
         }
     }

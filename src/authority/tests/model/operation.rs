@@ -4,9 +4,11 @@ use super::applying::ApplyPolicy;
 use super::change::{Pick, USERS};
 use super::ending::{RevealToken, RevokeAll, RevokeToken};
 use super::finding::{ListEvents, ListTokens};
+use super::imports::ImportToken;
 use super::libraries::{CreateLibrary, DeleteLibrary, UpdateLibrary};
 use super::logins::{OpenSession, SetPassword};
 use super::records::{Model, Text};
+use super::reviewing::Review;
 use super::time::Time;
 use super::token_changes::CreateToken;
 use super::token_states::{ExtendToken, ResumeToken, RotateToken, SuspendToken};
@@ -14,6 +16,7 @@ use super::updating::UpdateToken;
 use super::user_types::{CreateUserType, DeleteUserType, UpdateUserType};
 use super::users::{CreateUser, DeleteUser, UpdateUser};
 use super::verifying::Verify;
+use super::watching::Watch;
 use crate::authority::tests::dice::Dice;
 
 /// One thing that happens.
@@ -100,6 +103,13 @@ pub(super) enum Operation {
     /// A change of a policy that is only rehearsed, and what it would hit.
     TryPolicy(UpdateLibrary),
     ApplyPolicy(ApplyPolicy),
+    ImportToken(ImportToken),
+    /// Upkeep tells what has expired, and what is about to.
+    TellDue,
+    /// Upkeep tells of refused uses.
+    TellRefused,
+    Watch(Watch),
+    Review(Review),
     Load,
     Sweep,
     /// The operator disables and deletes this library.
@@ -109,7 +119,7 @@ pub(super) enum Operation {
 }
 
 /// Every name that is counted under [`Operation::name`].
-pub(super) const OPERATIONS: [Text; 35] = [
+pub(super) const OPERATIONS: [Text; 40] = [
     "verify",
     "create-token",
     "update-token",
@@ -145,11 +155,16 @@ pub(super) const OPERATIONS: [Text; 35] = [
     "keep-uses",
     "try-policy",
     "apply-policy",
+    "import-token",
+    "tell-due",
+    "tell-refused",
+    "watch",
+    "review",
 ];
 /// How often each of them is chosen, of the sum. Argon2 takes long, and a restart or a list looks at everything.
-const WEIGHTS: [usize; 35] = [
+const WEIGHTS: [usize; 40] = [
     320, 130, 50, 40, 35, 35, 50, 25, 6, 12, 20, 20, 8, 22, 6, 10, 14, 10, 20, 30, 8, 1, 2, 16, 8,
-    25, 60, 4, 8, 4, 20, 2, 4, 8, 5,
+    25, 60, 4, 8, 4, 20, 2, 4, 8, 5, 25, 8, 6, 4, 5,
 ];
 
 /// Whom a backend acts for.
@@ -228,6 +243,11 @@ impl Operation {
             "keep-uses" => Operation::KeepUses,
             "try-policy" => Operation::TryPolicy(UpdateLibrary::any(dice)),
             "apply-policy" => Operation::ApplyPolicy(ApplyPolicy::any(dice)),
+            "import-token" => Operation::ImportToken(ImportToken::any(dice)),
+            "tell-due" => Operation::TellDue,
+            "tell-refused" => Operation::TellRefused,
+            "watch" => Operation::Watch(Watch::any(dice)),
+            "review" => Operation::Review(Review::any(dice)),
             "load" => Operation::Load,
             "sweep" => Operation::Sweep,
             "mend" => Operation::Mend(dice.one(&ROLES)),
@@ -274,6 +294,11 @@ impl Operation {
             Operation::KeepUses => 32,
             Operation::TryPolicy(_) => 33,
             Operation::ApplyPolicy(_) => 34,
+            Operation::ImportToken(_) => 35,
+            Operation::TellDue => 36,
+            Operation::TellRefused => 37,
+            Operation::Watch(_) => 38,
+            Operation::Review(_) => 39,
         };
         OPERATIONS[at]
     }

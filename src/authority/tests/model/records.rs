@@ -21,6 +21,10 @@ pub(super) struct Model {
     pub(super) kept: Vec<Kept>,
     /// Whether all tokens are loaded, and what they were used for.
     pub(super) complete: bool,
+    /// All that expired, or came near it, before this time was told.
+    pub(super) due: Option<i64>,
+    /// Refused uses, by token and verdict, that an event is to tell of.
+    pub(super) untold: Vec<(usize, Text)>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -90,7 +94,16 @@ pub(super) struct Token {
     /// The key that its secret is sealed under.
     pub(super) sealed_under: Option<u64>,
     pub(super) used: Used,
+    pub(super) imported: Option<Imported>,
     pub(super) revision: u64,
+}
+
+/// How a token came from another system.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Imported {
+    pub(super) strong: bool,
+    /// By what it is found: the whole string or its locator.
+    pub(super) found_by: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -149,9 +162,10 @@ pub(super) struct Event {
 }
 
 /// The comment of an event.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum Comment {
     Text(Text),
+    Told(String),
     /// That this token took the other's place.
     TakesPlace(usize),
     /// The uid of this library, which was deleted.

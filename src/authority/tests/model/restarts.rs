@@ -29,11 +29,10 @@ impl Run {
 
     /// With fewer than all tokens loaded at first, if fewer are asked for. One that is killed loses what was not written of uses.
     pub(super) async fn restart(&mut self, loaded: usize, killed: bool) -> Agreed {
-        if killed && self.world.is_in_memory() {
-            self.forget_unwritten();
-        } else {
+        if !killed || !self.world.is_in_memory() {
             self.keep_uses().await;
         }
+        self.forget_unwritten();
         // No process starts within the millisecond in which another wrote.
         self.model.now += 1;
         self.world.reopen().await;

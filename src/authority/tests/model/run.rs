@@ -156,7 +156,11 @@ impl Run {
                 Ok(())
             }
             Operation::Verify(verify) => {
-                self.load_uses(verify.token.at(&self.model)).await;
+                let at = verify.token.at(&self.model);
+                if at.is_some_and(|at| self.model.tokens[at].imported.is_some()) {
+                    self.world.load_all().await;
+                }
+                self.load_uses(at).await;
                 let (verdict, noted) = verify.compare(&self.model, &self.world).await?;
                 if let Some(note) = noted {
                     self.model.note(note);
@@ -175,6 +179,11 @@ impl Run {
                 self.keep_uses().await;
                 Ok(())
             }
+            Operation::ImportToken(import) => self.import(by, import).await,
+            Operation::TellDue => self.tell_due().await,
+            Operation::TellRefused => self.tell_refused().await,
+            Operation::Watch(watch) => self.watch(by, watch).await,
+            Operation::Review(review) => self.review(by, review).await,
             Operation::TryPolicy(update) => self.try_policy(by, update).await,
             Operation::ApplyPolicy(apply) => self.apply_policy(by, apply).await,
             Operation::Load => {

@@ -139,6 +139,24 @@ impl Change for CreateToken {
 
     fn expected(&self, model: &Model, by: &Standing, library: Text) -> Result<Effect, Reason> {
         by.demand_held(&self.listed)?;
+        let effect = self.draft(model, by, library)?;
+        model.take_seat(effect.tokens[0].1.library, effect.tokens[0].1.user)?;
+        Ok(effect)
+    }
+
+    fn command(&self, _: &World, model: &Model, library: Name) -> issue::CreateToken {
+        self.asked(model, library)
+    }
+}
+
+impl CreateToken {
+    /// What it comes to, if there is a seat for it.
+    pub(super) fn draft(
+        &self,
+        model: &Model,
+        by: &Standing,
+        library: Text,
+    ) -> Result<Effect, Reason> {
         let own_library = library == model.libraries[by.library].name;
         let own_name = model.users[by.user].name;
         let user = match self.user {
@@ -188,7 +206,6 @@ impl Change for CreateToken {
             .warnings
             .extend(model.from_nowhere(&grant, library));
         effect.answer.warnings.extend(model.in_vain(&grant, user));
-        model.take_seat(library, user)?;
         let at = model.tokens.len();
         let me = model.name_of(by.user);
         effect.tokens.push((
@@ -215,6 +232,7 @@ impl Change for CreateToken {
                 grant,
                 sealed_under: of_library.reveal_key,
                 used: Used::default(),
+                imported: None,
                 revision: 0,
             },
         ));
@@ -230,7 +248,7 @@ impl Change for CreateToken {
         Ok(effect)
     }
 
-    fn command(&self, _: &World, model: &Model, library: Name) -> issue::CreateToken {
+    pub(super) fn asked(&self, model: &Model, library: Name) -> issue::CreateToken {
         let pin = self.pin(model, library.as_str());
         let pin = pin.map(|pair| assignment(&pair_text(pair)));
         issue::CreateToken {

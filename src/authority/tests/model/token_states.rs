@@ -270,6 +270,7 @@ impl Change for RotateToken {
                 expires,
                 rotated_from: Some(at),
                 sealed_under: model.libraries[old.library].reveal_key,
+                imported: None,
                 ..old.clone()
             },
         ));

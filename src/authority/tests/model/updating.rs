@@ -6,6 +6,7 @@ use super::change::{
     APIS, Change, Etag, NETWORKS, PERMISSIONS, Pick, TEXTS, changed, maybe, some_of,
 };
 use super::records::{Effect, Event, Grant, Model, Pair, Text};
+use super::rights::reserved_of;
 use super::token_changes::{RIGHTS, any_pair, pair_text, right};
 use super::world::World;
 use crate::authority::error::Reason;
@@ -101,6 +102,10 @@ impl Change for UpdateToken {
         token.display_name = self.display_name.unwrap_or(token.display_name);
         token.description = self.description.unwrap_or(token.description);
         if !token.session && token.display_name.is_empty() && token.description.is_empty() {
+            return Err(Reason::InvalidFields);
+        }
+        // No imported token is a credential of the authority.
+        if token.imported.is_some() && !reserved_of(&token.grant.listed).is_empty() {
             return Err(Reason::InvalidFields);
         }
         let (mut warnings, mut clamped) = (Vec::new(), false);

@@ -38,6 +38,11 @@ pub(super) struct Refused {
     pub(super) count: i64,
     pub(super) last: i64,
     pub(super) by: String,
+    /// When an event last told of it, and how often it had been by then.
+    pub(super) told: Option<i64>,
+    pub(super) told_count: i64,
+    /// Whether an event is to tell of it.
+    pub(super) waits: bool,
 }
 
 /// What is noted of one use.
@@ -61,6 +66,21 @@ pub(super) fn minutes(idle: Text) -> i64 {
     }
 }
 
+impl Refused {
+    /// What says something of the token itself is told, once an hour.
+    pub(super) fn is_due(&self, now: i64) -> bool {
+        const ABOUT_A_DEMAND: [Text; 5] = [
+            "WRONG_LIBRARY",
+            "WRONG_API",
+            "WRONG_DATA_OWNER",
+            "WRONG_DEPARTMENT",
+            "MISSING_PERMISSION",
+        ];
+        let told_of = !ABOUT_A_DEMAND.contains(&self.verdict);
+        told_of && self.told.is_none_or(|told| now >= told + 60 * 60 * 1000)
+    }
+}
+
 impl Model {
     /// A use counts once its secret has proved right; one that is refused counts as refused alone.
     pub(super) fn note(&mut self, note: Note<'_>) {
@@ -80,20 +100,27 @@ impl Model {
             used.demanded.dedup();
             return;
         }
-        let known = used.refused.iter_mut().find(|r| r.verdict == note.verdict);
-        match known {
-            None => used.refused.push(Refused {
+        let known = used.refused.iter().position(|r| r.verdict == note.verdict);
+        let known = known.unwrap_or_else(|| {
+            used.refused.push(Refused {
                 verdict: note.verdict,
-                count: 1,
-                last: now,
-                by: note.by,
-            }),
-            Some(refused) => {
-                refused.count += 1;
-                if now >= refused.last + SAME_USE {
-                    (refused.last, refused.by) = (now, note.by);
-                }
-            }
+                count: 0,
+                last: i64::MIN / 2,
+                by: String::new(),
+                told: None,
+                told_count: 0,
+                waits: false,
+            });
+            used.refused.len() - 1
+        });
+        let refused = &mut used.refused[known];
+        refused.count += 1;
+        if now >= refused.last + SAME_USE {
+            (refused.last, refused.by) = (now, note.by);
+        }
+        if !refused.waits && refused.is_due(now) {
+            refused.waits = true;
+            self.untold.push((note.at, note.verdict));
         }
     }
 
@@ -108,6 +135,9 @@ impl Model {
     /// What is noted of a call's credential; nothing of a good one without the right.
     pub(super) fn noted_of_call(&self, by: &Presented, right: Text) -> Option<(Text, Text)> {
         let token = &self.tokens[by.token?];
+        if token.imported.is_some() {
+            return None;
+        }
         let demanded = match by.acting_for {
             Some(_) => "tokens:act-as",
             None => right,
@@ -173,10 +203,14 @@ impl Run {
         self.written = self.model.tokens.iter().map(|t| t.used.clone()).collect();
     }
 
-    /// What was not written is lost.
+    /// What was not written is lost; nor is it written what waits to be told.
     pub(super) fn forget_unwritten(&mut self) {
+        self.model.untold.clear();
         for (at, token) in self.model.tokens.iter_mut().enumerate() {
             token.used = self.written.get(at).cloned().unwrap_or_default();
+            for refused in &mut token.used.refused {
+                refused.waits = false;
+            }
         }
     }
 }

@@ -124,8 +124,13 @@ impl Verify {
         let (library, user) = (&model.libraries[token.library], &model.users[token.user]);
         let plain = self.demanded_of(model.plain(token));
         let scope = model.scope(self.scope);
-        if scope.is_some_and(|scope| scope != token.library) {
+        if scope.is_some_and(|scope| scope != token.library) && token.imported.is_none() {
             return ("NOT_FOUND", Some(plain), None);
+        }
+        if token.imported.is_some()
+            && let Some(missed) = model.misses(token, scope, plain.wanted_library)
+        {
+            return (missed, Some(plain), None);
         }
         let verdict = judge_naively(&plain);
         let valid = verdict == "VALID";
