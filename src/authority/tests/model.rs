@@ -44,7 +44,7 @@ use tokio::runtime;
 
 use self::counts::Counts;
 use self::operation::Step;
-use self::run::{Run, step_of};
+use self::run::Run;
 use self::world::Engine;
 
 /// Operations of a case, at most and half as many on average: what is too long shrinks.
@@ -143,7 +143,7 @@ fn run_cases(cases: u32, [seed, thread]: [u32; 2]) -> Counts {
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
-    prop::array::uniform32(any::<u8>()).prop_map(step_of)
+    prop::array::uniform32(any::<u8>()).prop_map(Step::of)
 }
 
 async fn carry_out(engine: Engine, steps: Vec<Step>) -> Result<Counts, String> {

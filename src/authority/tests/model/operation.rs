@@ -173,7 +173,11 @@ const SERVED: [Text; 6] = ["jane", "ann", "adam", USERS[7], "bot", "jane"];
 // === impl Step ===
 
 impl Step {
-    pub(super) fn any(dice: &mut Dice) -> Step {
+    pub(super) fn of(bytes: [u8; 32]) -> Step {
+        Step::any(&mut Dice(bytes.to_vec()))
+    }
+
+    fn any(dice: &mut Dice) -> Step {
         let operation = Operation::any(dice);
         let by = match dice.roll() {
             roll @ 200.. => Who::Holder(Pick::Recent(roll - 200)),

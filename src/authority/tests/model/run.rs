@@ -17,7 +17,6 @@ use crate::authority::moment::{Moment, Now};
 use crate::authority::permission::Reserved;
 use crate::authority::requests::RequestKey;
 use crate::authority::secret::Secret;
-use crate::authority::tests::dice::Dice;
 use crate::authority::tests::samples::{address, at, name};
 use crate::authority::tests::stage::{START, at_time};
 use crate::authority::transaction::{Call, Command, Done};
@@ -394,9 +393,4 @@ impl Run {
         self.model
             .compare_answer(&self.world, expected, done.answer.as_ref())
     }
-}
-
-/// A step from random bytes.
-pub(super) fn step_of(bytes: [u8; 32]) -> Step {
-    Step::any(&mut Dice(bytes.to_vec()))
 }
