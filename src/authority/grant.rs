@@ -118,11 +118,24 @@ impl Grant {
 }
 
 impl Grant {
+    /// Fails if its access right gives no meaning to what it lists: `FULL` and `READ_ONLY` list reserved permissions alone.
+    pub(super) fn check_list(&self) -> Result<(), Error> {
+        if self.lists_in_vain() {
+            return Err(Error::invalid(
+                "permissions",
+                "may list reserved permissions alone unless access_right is CUSTOM",
+            ));
+        }
+        Ok(())
+    }
+
     /// What both leave: of a grant that is asked for, as much as the token has that asks. Neither is widened.
     ///
     /// # Errors
-    /// [`super::error::Reason::InvalidFields`] where nothing would be left of a restriction, since an empty one restricts nothing.
+    /// [`super::error::Reason::InvalidFields`] where nothing would be left of a restriction, since an empty one restricts nothing;
+    /// and for a list that its access right gives no meaning to.
     pub(super) fn within(&self, own: &Grant) -> Result<Grant, Error> {
+        self.check_list()?;
         let pin = match (&self.pin, &own.pin) {
             (Some(asked), Some(kept)) if asked != kept => {
                 return Err(Error::invalid(

@@ -110,6 +110,7 @@ impl Authority {
         if let Some(rehearsal) = rehearsal {
             return Ok(rehearsed(plan, rehearsal));
         }
+        // It holds a seat, which is the import's own to take.
         drop(plan);
         import.seats = self.seats.clone();
         (import.tag, import.unproven) = self.prove_import(asked, placed).await?;

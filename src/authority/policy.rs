@@ -136,12 +136,7 @@ pub(super) fn longer_than_suggested(library: &Library, now: Moment, end: Moment)
 
 /// A grant must mean something for this user, within the library's policy.
 pub(super) fn check_grant(grant: &Grant, library: &Library, user: &UserFacts) -> Result<(), Error> {
-    if grant.lists_in_vain() {
-        return Err(Error::invalid(
-            "permissions",
-            "may list reserved permissions alone unless access_right is CUSTOM",
-        ));
-    }
+    grant.check_list()?;
     if grant
         .pin
         .as_ref()

@@ -44,16 +44,16 @@ impl Command for RevealToken {
         demand_secret(by, &token.value)?;
         refuse_revoked(authority, &token.value, now)?;
         // Read first: if it is switched back meanwhile, this commits nothing.
-        let library = authority.library(&token.value.library)?;
+        let library = authority.library(&token.value.library);
+        let library = library.map_err(|error| match error.reason {
+            // Its key was destroyed with it.
+            Reason::NotFound => not_kept(),
+            _ => error,
+        })?;
         let key = authority.reveal_key(&token.value.library).await?;
         let place = keyspace::token(self.id);
         let opened = key.and_then(|key| key.open(&place, &token.value.sealed_secret, self.id));
-        let secret = opened.ok_or_else(|| {
-            Error::new(
-                Reason::NotRevealable,
-                "the secret was shown when the token was made, and is not kept; rotate the token for a new one",
-            )
-        })?;
+        let secret = opened.ok_or_else(not_kept)?;
         let mut plan = plan_for(&token);
         plan.read(&token);
         plan.read(&library);
@@ -64,6 +64,13 @@ impl Command for RevealToken {
         plan.leaves_event = true;
         Ok(plan)
     }
+}
+
+fn not_kept() -> Error {
+    Error::new(
+        Reason::NotRevealable,
+        "the secret was shown when the token was made, and is not kept; rotate the token for a new one",
+    )
 }
 
 impl Authority {

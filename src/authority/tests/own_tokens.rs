@@ -300,3 +300,25 @@ async fn a_reading_token_that_is_asked_for_stays_one_whatever_made_it() {
     let refused = stage.authenticate("pat", Reserved::TokensSelf).await;
     assert_eq!(refused.unwrap_err().reason, Reason::PermissionDenied);
 }
+
+#[tokio::test]
+async fn a_list_that_its_access_right_makes_void_is_refused_whoever_asks() {
+    let stage = with_pat().await;
+    let (token, _) = stage.created("pat", &mine()).await;
+    for right in [AccessRight::Full, AccessRight::ReadOnly] {
+        let void = CreateToken {
+            access_right: Some(right),
+            permissions: granted(&["orders:read"]),
+            ..create_token("pat")
+        };
+        let update = UpdateToken {
+            access_right: Some(right),
+            permissions: Some(granted(&["orders:read"])),
+            ..update_token(token.id)
+        };
+        for by in ["pat", "adam"] {
+            assert_eq!(stage.refusal(by, &void).await, Reason::InvalidFields);
+            assert_eq!(stage.refusal(by, &update).await, Reason::InvalidFields);
+        }
+    }
+}

@@ -248,3 +248,24 @@ async fn a_repeat_of_a_reveal_does_not_outlive_the_key() {
     let refused = stage.request("adam", 1, 1, &reveal).await.unwrap_err();
     assert_eq!(refused.reason, Reason::NotRevealable);
 }
+
+#[tokio::test]
+async fn a_secret_of_a_deleted_library_is_not_kept() {
+    let stage = Stage::new().await;
+    stage
+        .done("adam", &showing(SecretDisplay::Revealable))
+        .await;
+    let (id, _) = stage.token().await;
+    let disable = UpdateLibrary {
+        disabled: Some(true),
+        ..update_library("acme")
+    };
+    stage.done("root", &disable).await;
+    let delete = DeleteLibrary {
+        library: name("acme"),
+        etag: String::new(),
+    };
+    stage.done("root", &delete).await;
+    let refused = revealed(&stage, "root", id).await;
+    assert_eq!(refused, Err(Reason::NotRevealable));
+}

@@ -14,7 +14,7 @@ use crate::authority::moment::{Moment, Until};
 use crate::authority::permission::Reserved;
 use crate::authority::rotate::RotateToken;
 use crate::authority::secret::TokenId;
-use crate::authority::token::Token;
+use crate::authority::token::{AccessRight, Token};
 use crate::authority::transaction::Call;
 use crate::authority::update::UpdateToken;
 use crate::authority::users::{CreateUser, UpdateUser};
@@ -364,4 +364,20 @@ async fn a_contacts_token_is_not_renewed_beyond_what_its_library_allows_now() {
         stage.refusal("root", &rotate(token.id)).await,
         Reason::InvalidFields
     );
+}
+
+#[tokio::test]
+async fn a_token_that_shares_nothing_with_the_calling_one_is_not_rotated_by_it() {
+    let stage = with_pat().await;
+    let within = |network: &str| CreateToken {
+        access_right: Some(AccessRight::Full),
+        permissions: granted(&["tokens:self"]),
+        allowed_cidrs: networks(&[network]),
+        ..create_token("pat")
+    };
+    let (far, _) = stage.created("root", &within("10.0.0.0/8")).await;
+    let secret = stage.created("root", &within("192.0.2.0/24")).await.1;
+    stage.remember("pat", &secret);
+    let refused = stage.refusal("pat", &rotate(far.id)).await;
+    assert_eq!(refused, Reason::PermissionDenied);
 }

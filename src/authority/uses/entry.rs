@@ -61,6 +61,8 @@ pub(super) struct Entry {
     written: Moment,
     /// Whether the bucket waits for its sake.
     is_waiting: bool,
+    /// Whether anything was noted since it was written, though perhaps at no later time.
+    has_more: bool,
 }
 
 /// An event tells of refusals again after this long, milliseconds.
@@ -76,6 +78,7 @@ impl Entry {
             used: Use::default(),
             written: NEVER,
             is_waiting: false,
+            has_more: false,
         }
     }
 
@@ -89,6 +92,7 @@ impl Entry {
                 client_ip: note.client_ip,
                 by: same_or_new(by, note.by, words),
             });
+            self.has_more = true;
         }
         let permissions = note.demanded.iter().map(Permission::as_str);
         let mut is_new = false;
@@ -106,6 +110,7 @@ impl Entry {
             refused.last_time = note.time;
         }
         refused.count = refused.count.saturating_add(1);
+        self.has_more = true;
         !refused.is_waiting && leaves_event(verdict) && refused.is_due(note.time)
     }
 
@@ -123,12 +128,12 @@ impl Entry {
     /// What is known of it is being written.
     pub(super) fn set_written(&mut self) {
         self.written = self.newest();
-        self.is_waiting = false;
+        (self.is_waiting, self.has_more) = (false, false);
     }
 
     /// Whether anything was noted since it was written.
     pub(super) fn is_unwritten(&self) -> bool {
-        self.is_waiting || self.newest() > self.written
+        self.is_waiting || self.has_more
     }
 
     fn newest(&self) -> Moment {

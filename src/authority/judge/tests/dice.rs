@@ -1,34 +1,10 @@
 //! Random records and demands.
 
-use super::naive::{NETWORKS, OWNER, PATTERNS, Plain, WANTED};
-
-/// Random bytes that are spent on choices. Zeros, to which failures shrink, choose what comes first.
-pub(super) struct Dice(pub(super) Vec<u8>);
+use super::naive::{OWNER, PATTERNS, WANTED};
+use crate::authority::tests::dice::Dice;
+use crate::authority::tests::naive::{NETWORKS, Plain};
 
 impl Dice {
-    fn roll(&mut self) -> usize {
-        usize::from(self.0.pop().unwrap_or(0))
-    }
-
-    fn one<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.roll() % of.len()]
-    }
-
-    /// The first, but rarely another.
-    fn mostly<T: Copy>(&mut self, of: &[T]) -> T {
-        let roll = self.roll();
-        if roll < 240 {
-            of[0]
-        } else {
-            of[roll % of.len()]
-        }
-    }
-
-    fn some<T: Copy>(&mut self, of: &[T], most: usize) -> Vec<T> {
-        let count = self.roll() % (most + 1);
-        (0..count).map(|_| self.one(of)).collect()
-    }
-
     pub(super) fn case(&mut self) -> Plain {
         const PAIRS: [(&str, &str); 5] = [
             ("", "a"),
@@ -63,6 +39,7 @@ impl Dice {
             },
             user_state: self.mostly(&["ACTIVE", "DISABLED", "DELETED"]),
             user_kind: self.one(&["STANDARD", "API_ONLY", "CONTACT"]),
+            owner: OWNER,
             assigned: self.some(&PAIRS, 3),
             types: ["a", "b", "c"].map(|t| (t, self.some(&PATTERNS, 3))).into(),
             pin: self.one(&[None, None, Some(PAIRS[0]), Some(PAIRS[1]), Some(PAIRS[3])]),
