@@ -1,3 +1,5 @@
+//! Who is let through how often, and what is remembered of it.
+
 use super::table::MOST;
 use super::*;
 
