@@ -66,24 +66,19 @@ impl Authority {
             return Ok(Outcome::Gone);
         };
         let made = found.value.create_time;
-        let unproven = found.value.imported.as_ref();
-        let right = match unproven.and_then(|imported| imported.unproven.as_ref()) {
-            Some(unproven) => {
-                self.matches_slowly(&found.value, unproven, presented.text, digest)
-                    .await?
-            }
-            None => {
-                // Somebody else's was the first, meanwhile.
-                let expected = Some((found.value.tag.short(), found.value.tag.key_version));
-                let right = self.keys.proves_imported(library, digest, expected);
-                return Ok(if right {
-                    Outcome::Right(made)
-                } else {
-                    Outcome::Wrong
-                });
-            }
+        let imported = found.value.imported.as_ref();
+        let Some(unproven) = imported.and_then(|imported| imported.unproven.as_ref()) else {
+            // Somebody else's was the first, meanwhile.
+            let expected = Some((found.value.tag.short(), found.value.tag.key_version));
+            let right = self.keys.proves_imported(library, digest, expected);
+            return Ok(if right {
+                Outcome::Right(made)
+            } else {
+                Outcome::Wrong
+            });
         };
-        if !right {
+        let matches = self.matches_slowly(&found.value, unproven, presented.text, digest);
+        if !matches.await? {
             return Ok(Outcome::Wrong);
         }
         self.keep_tag(found, digest).await;
