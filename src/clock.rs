@@ -3,10 +3,14 @@
 //! A wall clock that is set back revives nothing, since the mark stands. One that jumps forward, against the clock that
 //! counts since boot, freezes the mark: verdicts go on by the wall clock, but a wrong time is not made to last.
 
+mod budget;
+
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
+
+pub use self::budget::Budget;
 
 /// How far the wall clock may run ahead of the boot clock, ms: more than any leap second or slow correction, less than any
 /// lifetime worth having.

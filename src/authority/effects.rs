@@ -1,7 +1,7 @@
 //! What a library's policy hits: the live tokens, and the users, that are not within it.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Authority;
 use super::cidr::Cidr;
@@ -16,6 +16,7 @@ use super::secret::TokenId;
 use super::slices::SLICE;
 use super::state::is_live;
 use super::token::Grant;
+use crate::clock::Budget;
 
 /// Examples of each kind.
 const EXAMPLES: usize = 20;
@@ -74,20 +75,19 @@ impl Authority {
         policy: &Library,
         now: Moment,
     ) -> Result<PolicyEffects, Error> {
-        self.policy_effects_until(Instant::now() + LOOKED, policy, now)
-            .await
+        self.policy_effects_within(LOOKED, policy, now).await
     }
 
-    pub(super) async fn policy_effects_until(
+    pub(super) async fn policy_effects_within(
         &self,
-        until: Instant,
+        time: Duration,
         policy: &Library,
         now: Moment,
     ) -> Result<PolicyEffects, Error> {
-        let mut finding = Finding::begin(policy, now);
+        let (budget, mut finding) = (Budget::of(time), Finding::begin(policy, now));
         let mut at = None;
         loop {
-            if Instant::now() >= until {
+            if budget.is_spent() {
                 finding.effects.incomplete = true;
                 break;
             }

@@ -2,13 +2,14 @@
 //! in between.
 
 use std::sync::RwLockReadGuard;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Authority;
 use super::directory::Uid;
 use super::error::{Error, Reason};
 use super::index::{Lookup, Place, Sort, State, View};
 use super::secret::TokenId;
+use crate::clock::Budget;
 
 /// Most tokens that are looked at under one lock.
 pub(super) const SLICE: usize = 1000;
@@ -25,7 +26,7 @@ const RESTARTS: usize = 3;
 pub(super) struct Look {
     most: usize,
     looked: usize,
-    until: Instant,
+    time: Budget,
 }
 
 impl Authority {
@@ -112,15 +113,15 @@ impl Look {
         Look {
             most,
             looked: 0,
-            until: Instant::now() + HELD,
+            time: Budget::of(HELD),
         }
     }
 
     /// Counts a token that was looked at; says whether it was the last.
     pub(super) fn is_over(&mut self) -> bool {
         self.looked += 1;
-        let pauses = self.looked.is_multiple_of(STRIDE) && Instant::now() >= self.until;
-        pauses || self.looked >= self.most
+        let is_long = self.looked.is_multiple_of(STRIDE) && self.time.is_spent();
+        is_long || self.looked >= self.most
     }
 }
 

@@ -1,7 +1,7 @@
 //! `TokenVerify`.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tonic::{Request, Response, Status};
 
@@ -11,7 +11,7 @@ use super::now;
 use super::status::as_item;
 use crate::authority::error::{Error, Reason};
 use crate::authority::{Authority, Caller, Scope};
-use crate::clock::Clock;
+use crate::clock::{Budget, Clock};
 use crate::proto::v1;
 use crate::proto::v1::token_verify_server::TokenVerify;
 use crate::proto::v1::verify_batch_result::Result as ItemResult;
@@ -86,12 +86,12 @@ impl TokenVerify for Verifier {
         }
         let mut results = Vec::with_capacity(message.requests.len());
         let mut bytes = 0;
-        let (mut judged, mut since) = (0, Instant::now());
+        let (mut judged, mut time) = (0, Budget::of(WITHOUT_PAUSE));
         for request in message.requests {
-            if judged == STRIDE || since.elapsed() >= WITHOUT_PAUSE {
+            if judged == STRIDE || time.is_spent() {
                 // Lets other calls of this thread go on, and the deadline be noticed.
                 tokio::task::yield_now().await;
-                (judged, since) = (0, Instant::now());
+                (judged, time) = (0, Budget::of(WITHOUT_PAUSE));
             }
             judged += 1;
             let answer = match bytes {

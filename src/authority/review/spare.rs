@@ -57,13 +57,13 @@ impl Spare {
             AccessRight::ReadOnly => grant.reserved_kept(),
         };
         let needed = needed_of(reserved, &demanded);
-        let unused = texts(reserved.without(needed), ordinary.unused);
+        let unused = texts(reserved.without(needed), &ordinary.unused);
         if unused.is_empty() {
             return Spare::default();
         }
         Spare {
             unused,
-            needed: texts(needed, ordinary.needed),
+            needed: texts(needed, &ordinary.needed),
         }
     }
 }
@@ -108,7 +108,7 @@ fn needed_of(listed: ReservedSet, demanded: &[Permission]) -> ReservedSet {
     listed.intersect(needed.held())
 }
 
-fn texts(reserved: ReservedSet, ordinary: BTreeSet<Parts<'_>>) -> Vec<String> {
+fn texts(reserved: ReservedSet, ordinary: &BTreeSet<Parts<'_>>) -> Vec<String> {
     let reserved = reserved.iter().map(|reserved| reserved.as_str().to_owned());
     let ordinary = ordinary.iter().map(ToString::to_string);
     reserved.chain(ordinary).take(MAX_PERMISSIONS).collect()

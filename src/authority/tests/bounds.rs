@@ -90,8 +90,8 @@ async fn looks_at_tokens_that_take_long_give_way_and_miss_none() {
     assert_eq!(of_jane.collect::<Vec<_>>(), made);
     // Of a user the same, in whatever order.
     let jane = {
-        let state = stage.authority.index.read().unwrap();
-        let slot = state.directory().library_of(library).unwrap();
+        let index = stage.authority.index.read().unwrap();
+        let slot = index.directory().library_of(library).unwrap();
         slot.user_named("jane").unwrap()
     };
     let (authority, kept) = (
@@ -104,7 +104,8 @@ async fn looks_at_tokens_that_take_long_give_way_and_miss_none() {
         Some(view.token.id)
     });
     let mut found = found.await.unwrap();
-    (found.sort_unstable(), made.sort_unstable());
+    found.sort_unstable();
+    made.sort_unstable();
     assert_eq!(found, made);
     assert_eq!(kept.into_inner(), made.len(), "each once");
 }

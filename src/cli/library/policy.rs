@@ -154,10 +154,12 @@ pub(super) fn sentences(effects: &v1::PolicyEffects) -> Vec<String> {
 
 /// That no token is hit.
 pub(super) fn nothing(effects: &v1::PolicyEffects) -> String {
-    let (all, examined) = match effects.incomplete {
-        true => ("the newest", effects.examined),
-        false => ("all", effects.examined),
+    let all = if effects.incomplete {
+        "the newest"
+    } else {
+        "all"
     };
+    let examined = effects.examined;
     format!("nothing: {all} {examined} live tokens are within it")
 }
 

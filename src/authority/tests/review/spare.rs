@@ -13,6 +13,15 @@ use crate::authority::token::AccessRight;
 use crate::authority::update::UpdateToken;
 use crate::authority::user_types::UpdateUserType;
 
+/// The access right, the list and the demands of a token; what is told as unused, and as needed.
+type Case = (
+    AccessRight,
+    &'static [&'static str],
+    &'static [&'static str],
+    &'static [&'static str],
+    &'static [&'static str],
+);
+
 const WIDE: [&str; 9] = [
     "orders:*",
     "orders:read",
@@ -73,7 +82,7 @@ async fn what_would_do_still_does_and_leaves_nothing_to_say() {
     const FULL: AccessRight = AccessRight::Full;
     const READ_ONLY: AccessRight = AccessRight::ReadOnly;
     const CUSTOM: AccessRight = AccessRight::Custom;
-    let cases: [(AccessRight, &[&str], &[&str], &[&str], &[&str]); 9] = [
+    let cases: [Case; 9] = [
         // Calls demand the least that may do: an administrator's are recorded as those of people.
         (
             CUSTOM,
