@@ -70,7 +70,7 @@ impl Model {
         restricted && !pairs.any(|(a, b)| narrower(a, b).is_some())
     }
 
-    pub(super) fn from_nowhere(&self, grant: &Grant, library: usize) -> Option<Text> {
+    pub(super) fn nowhere(&self, grant: &Grant, library: usize) -> Option<Text> {
         let required = &self.libraries[library].networks;
         Model::lie_apart(&grant.networks, required).then_some("no address is in both")
     }
@@ -103,14 +103,26 @@ impl Model {
     }
 
     /// A warning if something is listed that the user has nothing of.
-    pub(super) fn in_vain(&self, grant: &Grant, user: usize) -> Option<Text> {
+    /// What a user's types give that a grant leaves.
+    fn had_by(&self, grant: &Grant, user: usize) -> Vec<Text> {
         let user = &self.users[user];
         let counted = user.assigned.iter();
         let counted = counted.filter(|pair| grant.pin.is_none_or(|pin| pin == **pair));
         let types = counted.filter_map(|(_, name)| self.user_type(user.library, name));
-        let has: Vec<Text> = types
+        types
             .flat_map(|t| self.user_types[t].permissions.clone())
-            .collect();
+            .collect()
+    }
+
+    /// Whether all that its user has must be listed, and nothing is.
+    pub(super) fn unlisted(&self, grant: &Grant, user: usize) -> Option<Text> {
+        let has = self.had_by(grant, user);
+        let only_reserved = !has.is_empty() && has.iter().all(|right| is_reserved(right));
+        (grant.listed.is_empty() && only_reserved).then_some("the token may do nothing")
+    }
+
+    pub(super) fn in_vain(&self, grant: &Grant, user: usize) -> Option<Text> {
+        let has = self.had_by(grant, user);
         let meets = |a: &str, b: &str| {
             let parts = a.split(':').zip(b.split(':'));
             parts

@@ -256,9 +256,10 @@ impl Model {
         }
         for (at, mut token) in effect.tokens {
             // What it is used for is no part of a change.
-            match self.tokens.get(at) {
-                Some(now) => token.used = now.used.clone(),
-                None => (token.created_at, token.used) = (revision, Used::default()),
+            if let Some(now) = self.tokens.get(at) {
+                token.used = now.used.clone();
+            } else {
+                (token.created_at, token.used) = (revision, Used::default());
             }
             put(&mut self.tokens, at, Token { revision, ..token });
         }

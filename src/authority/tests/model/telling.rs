@@ -17,7 +17,8 @@ impl Model {
     fn is_told(&self, token: &Token, days: i64) -> bool {
         let short_lived = token.expires - days * DAY < token.created;
         let replaced = token.session || token.superseded.is_some();
-        self.is_owned(token) && !self.is_revoked(token) && !short_lived && !(days > 0 && replaced)
+        let counts = days == 0 || !replaced;
+        self.is_owned(token) && !self.is_revoked(token) && !short_lived && counts
     }
 
     fn expiry_event(&self, at: usize, days: i64) -> Event {

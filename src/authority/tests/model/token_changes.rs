@@ -204,8 +204,9 @@ impl CreateToken {
         effect
             .answer
             .warnings
-            .extend(model.from_nowhere(&grant, library));
+            .extend(model.nowhere(&grant, library));
         effect.answer.warnings.extend(model.in_vain(&grant, user));
+        effect.answer.warnings.extend(model.unlisted(&grant, user));
         let at = model.tokens.len();
         let me = model.name_of(by.user);
         effect.tokens.push((

@@ -114,7 +114,7 @@ impl Change for UpdateToken {
             model.demand_owned(before)?;
             model.check_grant(&token.grant, token.library, token.user)?;
             warnings.extend(model.in_vain(&token.grant, token.user));
-            warnings.extend(model.from_nowhere(&token.grant, token.library));
+            warnings.extend(model.nowhere(&token.grant, token.library));
         }
         if let Some(after) = self.expires {
             let end = model.now + after;
