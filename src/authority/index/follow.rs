@@ -86,7 +86,10 @@ impl State {
                 let watermark = keyspace::decode::<Watermark>(record)?;
                 self.directory.put_watermark(watermark);
             }
-            keyspace::USES => self.uses.put(record)?,
+            keyspace::USES => self.uses.put(record, |id| {
+                let token = self.tokens.get(id)?;
+                Some(self.directory.library(token.library).uid)
+            })?,
             _ => {}
         }
         Some(())

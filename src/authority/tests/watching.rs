@@ -32,13 +32,16 @@ async fn watch_of(
     authority.watch_events(&caller, filter, after, stage.time())
 }
 
-async fn watch(stage: &Stage, after: &str) -> Watch {
+pub(super) async fn watch(stage: &Stage, after: &str) -> Watch {
     let all = EventFilter::of(named("acme"));
     watch_of(stage, "tom", &all, after).await.unwrap()
 }
 
 /// All that is told until the watch has to wait.
-async fn told(stage: &Stage, watch: &mut Watch) -> Result<Vec<(Revision, String)>, Error> {
+pub(super) async fn told(
+    stage: &Stage,
+    watch: &mut Watch,
+) -> Result<Vec<(Revision, String)>, Error> {
     let mut told = Vec::new();
     loop {
         match watch.step(stage.time()).await? {

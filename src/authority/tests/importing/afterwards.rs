@@ -108,7 +108,7 @@ async fn imported_tokens_work_after_a_restart_and_strong_ones_before_they_are_lo
         ..Demand::default()
     };
     let judge = async |text: &str| {
-        let judged = authority.verify(text, &of_acme, None, stage.time());
+        let judged = authority.verify(text, &of_acme, None, stage.now());
         judged.await.map(|judged| judged.verdict)
     };
     assert_eq!(judge(STRONG).await, Ok(Verdict::Valid));

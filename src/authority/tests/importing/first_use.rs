@@ -1,7 +1,7 @@
 //! The first use of a weak token: slow, counted, and the last of its kind.
 
 use super::*;
-use crate::authority::tests::stage::MINUTE;
+use crate::authority::tests::stage::{MINUTE, at_time};
 
 /// What a guesser is told, in order.
 async fn guesses(stage: &Stage, locator: &str, count: usize) -> Vec<Result<Verdict, Reason>> {
@@ -88,7 +88,7 @@ async fn many_first_uses_at_once_are_all_good_and_hashed_once() {
         let (authority, time) = (stage.authority.clone(), stage.time());
         uses.spawn(async move {
             let demand = Demand::default();
-            authority.verify(WEAK, &demand, None, time).await
+            authority.verify(WEAK, &demand, None, at_time(time)).await
         });
     }
     for judged in uses.join_all().await {
@@ -142,7 +142,7 @@ async fn a_client_that_tries_many_tokens_is_stopped_and_others_are_not() {
     let guess = async |number: usize, client: &str| {
         let text = format!("shop{number:02}.a-wrong-string");
         let demand = from(client);
-        let judged = stage.authority.verify(&text, &demand, None, stage.time());
+        let judged = stage.authority.verify(&text, &demand, None, stage.now());
         judged
             .await
             .map(|j| j.verdict)
@@ -160,7 +160,7 @@ async fn a_client_that_tries_many_tokens_is_stopped_and_others_are_not() {
     let demand = from("192.0.2.8");
     let owner = stage
         .authority
-        .verify("shop61.by-another-system", &demand, None, stage.time());
+        .verify("shop61.by-another-system", &demand, None, stage.now());
     assert_eq!(owner.await.unwrap().verdict, Verdict::Valid);
 }
 
