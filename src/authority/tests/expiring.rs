@@ -239,6 +239,7 @@ async fn of_two_that_begin_to_tell_at_once_one_has_nothing_left_to_do() {
         assert_eq!(stage.authority.tell_due(stage.now()).await, Ok(false));
     }
     let events = events(&stage).await;
-    let told = events.iter().map(|event| event.token_id.as_str());
-    assert_eq!(told.collect::<Vec<_>>(), [token.id.to_string()]);
+    assert!(events.iter().all(|e| e.token_id == token.id.to_string()));
+    let told: Vec<_> = events.iter().map(|event| event.action.as_str()).collect();
+    assert_eq!(told, ["token.expiring", "token.expired"]);
 }
