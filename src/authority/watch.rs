@@ -216,12 +216,13 @@ impl Watch {
                 let events = events
                     .map(|event| event.map(Arc::new))
                     .collect::<Result<Vec<_>, _>>()?;
+                let has_moved = told > self.told;
                 self.told = told;
                 if found.is_empty() {
                     let rest = rest.take();
-                    let is_over = rest.is_none();
+                    let is_passed = has_moved && rest.is_some();
                     self.source = rest.map_or(Source::Feed, |walk| self.search(Some(walk)));
-                    if events.is_empty() && !is_over {
+                    if events.is_empty() && is_passed {
                         return Ok(Step::Passed);
                     }
                 }

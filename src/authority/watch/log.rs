@@ -354,7 +354,7 @@ mod tests {
         let time = |n: u64| i64::try_from(n).unwrap() * minute;
         let log = log_of((6..=500).map(|n| (n, time(n) - late(n.cast_signed()))));
         let all = told(&log, walk(&log, 0), REMEMBERED);
-        assert!(all.len() > 4, "{}", all.len());
+        assert!(all.len() > 2, "{}", all.len());
         assert_eq!(whole(&all), (6..=500).collect::<Vec<_>>());
         assert_eq!(all.last().unwrap().1, 500);
         // Whatever was told before, the rest is found.
