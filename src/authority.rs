@@ -71,6 +71,7 @@ use self::import::FirstUses;
 use self::index::Index;
 use self::keys::{Keys, RootKey};
 use self::keyspace::{Stored, Versioned};
+use self::moment::Now;
 use self::seats::Seats;
 use self::uses::Uses;
 use self::watch::Watchers;
@@ -116,9 +117,10 @@ impl Authority {
         self.store.failed().await
     }
 
-    /// Carries out what was asked before, writes what tokens were used for, then stops the store.
-    pub async fn close(&self) {
-        if let Err(error) = self.keep_all_uses().await {
+    /// Carries out what was asked before, tells of refused uses, writes what tokens were used for, then stops the store.
+    pub async fn close(&self, now: Now) {
+        let told = self.tell_all_refused(now).await;
+        if let Err(error) = self.keep_all_uses(now).await.and(told) {
             tracing::warn!(error = %error, "what tokens were last used for is not stored whole");
         }
         self.store.close().await;

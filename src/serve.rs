@@ -145,7 +145,7 @@ pub async fn run(
     shell
         .stop(config.drain_wait, config.drain_timeout, part)
         .await;
-    close(authority).await
+    close(authority, now(clock)).await
 }
 
 /// Loads all tokens, makes the first operator, and tells that lists are whole. Returns only if that fails.
@@ -199,7 +199,7 @@ async fn keep_uses(authority: &Authority, clock: &Clock) {
     loop {
         interval.tick().await;
         let (kept, told) = (
-            authority.keep_uses().await,
+            authority.keep_uses(now(clock)).await,
             authority.tell_refused(now(clock)).await,
         );
         if let Err(error) = kept.and(told) {
@@ -234,8 +234,8 @@ fn every(period: Duration) -> Interval {
 }
 
 /// Carries out what was asked before. A store that fails even now is no success.
-async fn close(authority: &Authority) -> Result<(), ServeError> {
-    authority.close().await;
+async fn close(authority: &Authority, now: Now) -> Result<(), ServeError> {
+    authority.close(now).await;
     tokio::select! {
         biased;
         reason = authority.failed() => Err(ServeError::Engine(reason)),

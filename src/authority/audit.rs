@@ -48,8 +48,8 @@ pub struct AuditEvent {
 }
 
 impl Authority {
-    /// The time that an event is logged under. A clock that is not trusted is not followed, so that no event lies in a future
-    /// that never comes, before which others would be looked for in vain.
+    /// The time that an event is logged under, or a use noted. A clock that is not trusted is not followed, so that nothing lies
+    /// in a future that never comes, before which others would be looked for in vain.
     pub(super) fn logged(&self, now: Now) -> Moment {
         now.mark
             .unwrap_or_else(|| Moment(self.mark.load(Ordering::Relaxed)))

@@ -12,7 +12,7 @@ use super::grant::Rights;
 use super::index::{Directory, Lookup, UserSlot, View};
 use super::judge::{self, Demand, UserFacts, Verdict};
 use super::keyspace;
-use super::moment::Moment;
+use super::moment::{Moment, Now};
 use super::name::Name;
 use super::permission::{Permission, Reserved, ReservedSet};
 use super::secret::{Secret, TokenId};
@@ -59,13 +59,13 @@ impl Authority {
         &self,
         credential: &str,
         access: Access,
-        now: Moment,
+        now: Now,
     ) -> Result<Caller, Error> {
         let secret = Secret::parse(credential).map_err(|_| refused(None))?;
-        let (standing, caller, is_session) = self
+        let (standing, caller, (library, is_session)) = self
             .with_proven(&secret, |state, view, _| {
                 let view = view.ok_or_else(|| refused(None))?;
-                let standing = Standing::of(state.directory(), view, &access, now).map(drop);
+                let standing = Standing::of(state.directory(), view, &access, now.time).map(drop);
                 let library = view.library.library.clone();
                 let scope = if library.as_str() == SYSTEM {
                     Scope::All
@@ -79,7 +79,8 @@ impl Authority {
                     user: view.user.user.clone(),
                     scope,
                 };
-                Ok::<_, Error>((standing, caller, view.token.is_session()))
+                let token = (view.library.uid, view.token.is_session());
+                Ok::<_, Error>((standing, caller, token))
             })
             .await??;
         let verdict = match &standing {
@@ -90,13 +91,15 @@ impl Authority {
         if let Some(verdict) = verdict {
             self.uses.note(&Note {
                 id: secret.id,
+                library,
                 is_session,
                 verdict,
                 demanded: &[],
                 right: Some(access.demanded()),
                 client_ip: Some(access.address),
                 by: Service::Own,
-                time: now,
+                time: self.logged(now),
+                ahead: now.ahead(),
             });
         }
         standing.map(|()| caller)

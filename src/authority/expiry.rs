@@ -7,7 +7,7 @@
 use super::Authority;
 use super::audit::{AUTHORITY, AuditEvent, SLACK_MS};
 use super::directory::Uid;
-use super::error::Error;
+use super::error::{Error, Reason};
 use super::index::{Lookup, Place, Sort, View};
 use super::keyspace;
 use super::moment::{Moment, Now};
@@ -63,6 +63,14 @@ impl Authority {
     /// Tells some of what has fallen due; says whether there is more. It waits until the clock is trusted and all tokens are
     /// loaded. The first time of all it only notes from when on it tells.
     pub async fn tell_due(&self, now: Now) -> Result<bool, Error> {
+        match self.tell_some_due(now).await {
+            // Another one tells it, and has come further: nothing of what was lost here is left to tell.
+            Err(error) if error.reason == Reason::Contention => Ok(false),
+            told => told,
+        }
+    }
+
+    async fn tell_some_due(&self, now: Now) -> Result<bool, Error> {
         let Some(mark) = now.mark.filter(|_| self.is_complete()) else {
             return Ok(false);
         };

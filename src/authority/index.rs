@@ -249,7 +249,9 @@ impl State {
         };
         let watermark = over(&library.watermarks).or_else(|| over(&user.watermarks));
         // Of no other token the judge asks when it was used.
-        let last = self.times_out(token).then(|| self.uses.last_time(token.id));
+        let last = self
+            .times_out(token)
+            .then(|| self.uses.last_active(token.id));
         let records = Records {
             token: TokenFacts {
                 active_time: facts

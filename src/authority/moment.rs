@@ -71,6 +71,16 @@ impl fmt::Display for Moment {
     }
 }
 
+// === impl Now ===
+
+impl Now {
+    /// The time that is judged by, where it must not be kept: the clock is not trusted.
+    #[must_use]
+    pub fn ahead(self) -> Option<Moment> {
+        self.mark.is_none().then_some(self.time)
+    }
+}
+
 // === impl Lifetime ===
 
 impl Lifetime {

@@ -87,6 +87,7 @@ impl Authority {
             }
         }
         let uses = index.read().map_err(StartError::Index)?.uses().clone();
+        uses.know(mark);
         let authority = Arc::new(Authority {
             store,
             index,

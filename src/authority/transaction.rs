@@ -249,6 +249,7 @@ impl Authority {
             && let Some(Moment(mark)) = now.mark
         {
             self.mark.fetch_max(mark, Ordering::Relaxed);
+            self.uses.know(Moment(mark));
         }
     }
 

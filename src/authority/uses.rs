@@ -6,6 +6,7 @@
 //!
 //! Whatever is noted moves forward only, so that what is read later, or comes from elsewhere, is merged by the maximum.
 
+mod ahead;
 mod entry;
 mod flush;
 mod record;
@@ -14,14 +15,17 @@ mod waiting;
 mod words;
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use self::ahead::Ahead;
 use self::entry::Entry;
 pub use self::entry::{LastUse, Refused, Use};
 use self::waiting::Waiting;
 use self::words::Words;
 use super::audit::AUTHORITY;
 use super::cidr::Address;
+use super::directory::Uid;
 use super::judge::Verdict;
 use super::keyspace;
 use super::moment::Moment;
@@ -35,7 +39,7 @@ pub const SAMPLE_MS: i64 = 1000;
 /// What was noted is written again once it is this much newer than what was written, milliseconds.
 const STEP_MS: i64 = 30 * 1000;
 /// How much of the last uses a crash takes back, milliseconds: the step, and as long again to get its turn among the writes.
-/// Sessions come first, so it holds for them as long as fewer than 1500 of their buckets are written within it.
+/// Three turns of four are theirs, so it holds for sessions as long as fewer than 1100 of their buckets are written within it.
 pub const FLUSH_INTERVAL_MS: i64 = 60 * 1000;
 /// Most distinct permissions that are kept of what was demanded of a token.
 pub const MAX_DEMANDED: usize = 16;
@@ -54,6 +58,9 @@ pub struct Uses {
     waiting: Mutex<Waiting>,
     /// Refusals that an event is due for.
     untold: Mutex<VecDeque<(TokenId, Verdict)>>,
+    ahead: Ahead,
+    /// The latest time that is known to be stored, Unix milliseconds; all of it until that was read.
+    known: AtomicI64,
     /// How many records a bucket is stored in, where it is more than one.
     parts: Mutex<HashMap<Bucket, u16>>,
     /// What is being written: it comes back through the index, which knows it.
@@ -76,6 +83,8 @@ pub enum Service<'a> {
 pub struct Note<'a> {
     /// The token.
     pub id: TokenId,
+    /// Its library.
+    pub library: Uid,
     /// Whether it is a session.
     pub is_session: bool,
     /// What was found.
@@ -88,8 +97,10 @@ pub struct Note<'a> {
     pub client_ip: Option<Address>,
     /// Who asked.
     pub by: Service<'a>,
-    /// When.
+    /// When, by a clock that is trusted.
     pub time: Moment,
+    /// When by the clock as it is, while that is not trusted.
+    pub ahead: Option<Moment>,
 }
 
 // === impl Bucket ===
@@ -138,6 +149,8 @@ impl Uses {
             words: Words::default(),
             waiting: Mutex::default(),
             untold: Mutex::default(),
+            ahead: Ahead::default(),
+            known: AtomicI64::new(i64::MAX),
             parts: Mutex::default(),
             own: Mutex::default(),
         }
@@ -149,14 +162,13 @@ impl Uses {
         let mut entries = self.bucket(bucket);
         let entry = entry_of(&mut entries, note.id);
         let is_new = match note.verdict {
-            Verdict::Valid => entry.accept(note, &self.words),
+            Verdict::Valid => {
+                self.ahead.note(note);
+                entry.accept(note, &self.words)
+            }
             verdict => {
                 if entry.refuse(note, verdict, &self.words) {
-                    let mut untold = lock(&self.untold);
-                    if untold.len() < MAX_UNTOLD {
-                        untold.push_back((note.id, verdict));
-                        entry.set_waiting(verdict, true);
-                    }
+                    self.must_tell(entry, verdict);
                 }
                 false
             }
@@ -182,6 +194,17 @@ impl Uses {
         Some(entries[at].used.last.as_ref()?.time)
     }
 
+    /// When a session was last active, by the clock that it is judged by.
+    #[must_use]
+    pub fn last_active(&self, id: TokenId) -> Option<Moment> {
+        self.last_time(id).max(self.ahead.of(id))
+    }
+
+    /// What is trusted to have been: this moment, and none that lies far behind it.
+    pub(super) fn know(&self, mark: Moment) {
+        self.known.store(mark.0, Ordering::Relaxed);
+    }
+
     /// Bytes allocated for the buckets; what permissions and refusals take comes to it.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -189,18 +212,33 @@ impl Uses {
         entries.sum::<usize>() * size_of::<Entry>() + size_of_val(&*self.buckets)
     }
 
-    /// Takes in what a record tells; `None` if it can't be understood whole. What this process wrote itself is known.
-    pub(super) fn put(&self, record: &Record) -> Option<()> {
+    /// Takes in what a record tells; `None` if it can't be understood whole. What this process wrote itself is known. Of a
+    /// token whose library is not known yet, the texts count for none.
+    pub(super) fn put(
+        &self,
+        record: &Record,
+        library_of: impl Fn(TokenId) -> Option<Uid>,
+    ) -> Option<()> {
         if lock(&self.own).get(&record.key) == Some(&record.value) {
             return Some(());
         }
         let bucket = keyspace::bucket(&record.key)?;
         let part = keyspace::uses_part(&record.key)?;
-        let read = record::read(record, &self.words)?;
+        let keep = |id, kind, text: &Arc<str>| match library_of(id) {
+            Some(library) => self.words.keep(library, kind, text),
+            None => Some(text.clone()),
+        };
+        let read = record::read(record, keep)?;
         let mut entries = self.bucket(bucket);
-        for (id, used) in read {
+        let known = Moment(self.known.load(Ordering::Relaxed));
+        for (id, mut used) in read {
             if Bucket::of(id) == bucket {
-                entry_of(&mut entries, id).merge(used);
+                used.clamp(known);
+                let entry = entry_of(&mut entries, id);
+                entry.merge(used);
+                for verdict in entry.untold(known) {
+                    self.must_tell(entry, verdict);
+                }
             }
         }
         if part > 0 {
@@ -240,6 +278,15 @@ impl Uses {
             if unwritten.next().is_some() {
                 lock(&self.waiting).push(Bucket(number), false);
             }
+        }
+    }
+
+    /// An event is due: it is told in its turn, or, where too many wait, once there is another refusal.
+    fn must_tell(&self, entry: &mut Entry, verdict: Verdict) {
+        let mut untold = lock(&self.untold);
+        if untold.len() < MAX_UNTOLD {
+            untold.push_back((entry.id, verdict));
+            entry.set_waiting(verdict, true);
         }
     }
 

@@ -8,7 +8,7 @@ use super::grant::Rights;
 use super::index::{Lookup, State, Successor, View};
 use super::judge::{self, Demand, Verdict};
 use super::keyspace;
-use super::moment::Moment;
+use super::moment::{Moment, Now};
 use super::name::Name;
 use super::secret::{Secret, TokenId};
 use super::token::TokenKind;
@@ -47,6 +47,8 @@ pub struct Seen {
     pub kind: TokenKind,
     /// Its library.
     pub library: Name,
+    /// The uid of that.
+    pub library_uid: Uid,
     /// The customer that the library belongs to; empty if it is deleted.
     pub tenant_id: String,
     /// Its user.
@@ -75,28 +77,31 @@ impl Authority {
         text: &str,
         demand: &Demand,
         caller: Option<&Caller>,
-        now: Moment,
+        now: Now,
     ) -> Result<Judgement, Error> {
         let scope = caller.map_or(Scope::All, |caller| caller.scope);
+        let time = now.time;
         let judgement = match Secret::parse(text) {
             Ok(secret) => {
                 let judge = |_: &State, view: Option<&View<'_>>, revision| {
-                    Judgement::of(view, demand, scope, now, revision)
+                    Judgement::of(view, demand, scope, time, revision)
                 };
                 self.with_proven(&secret, judge).await?
             }
-            Err(_) => self.verify_imported(text, demand, scope, now).await?,
+            Err(_) => self.verify_imported(text, demand, scope, time).await?,
         };
         if let Some(seen) = &judgement.seen {
             self.uses.note(&Note {
                 id: seen.token_id,
+                library: seen.library_uid,
                 is_session: seen.kind == TokenKind::Session,
                 verdict: judgement.verdict,
                 demanded: &demand.permissions,
                 right: None,
                 client_ip: demand.client_ip,
                 by: caller.map_or(Service::Anonymous, Caller::service),
-                time: now,
+                time: self.logged(now),
+                ahead: now.ahead(),
             });
         }
         Ok(judgement)
@@ -210,6 +215,7 @@ impl Seen {
             token_id: view.token.id,
             kind: view.records.token.kind,
             library: view.library.library.clone(),
+            library_uid: view.library.uid,
             tenant_id: library
                 .map(|l| l.value.tenant_id.clone())
                 .unwrap_or_default(),

@@ -6,15 +6,19 @@
 
 mod log;
 mod seats;
+mod turns;
 
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
 
-use self::log::{Found, Walk};
-use self::seats::{Seat, Seats};
+use self::log::{Found, Log, Walk};
+use self::seats::{Seat, Seats, Whose};
+use self::turns::Turns;
 use super::audit::AuditEvent;
 use super::caller::Caller;
+use super::directory::SYSTEM;
 use super::directory::Uid;
 use super::error::{Error, Reason};
 use super::feed::{Pulse, Shared};
@@ -26,17 +30,14 @@ use crate::store::{Key, Revision};
 
 /// About how many events are told at once: some 50 KiB, and at the most a tenth of what gRPC clients take.
 const TOLD_AT_ONCE: usize = 100;
-/// Records that are read at once: commits come in between.
-const SCANNED: usize = 250;
-/// Watches that go over the log at once: the store's writer reads for them.
-const WALKS: usize = 4;
 /// Where to begin for all that is kept.
 const BEGINNING: &str = "0";
 
 /// What all watches of an authority share.
+#[derive(Default)]
 pub(super) struct Watchers {
     seats: Seats,
-    walks: Arc<Semaphore>,
+    turns: Turns,
 }
 
 /// A watch of a library.
@@ -45,6 +46,8 @@ pub struct Watch {
     caller: Caller,
     filter: EventFilter,
     library: Uid,
+    /// The library of whoever watches.
+    by: Uid,
     /// What the keys of the library's events begin with.
     prefix: Key,
     /// Everything up to here was told.
@@ -58,11 +61,20 @@ pub struct Watch {
 enum Source {
     /// From memory.
     Feed,
-    /// From the log, once it is this one's turn.
-    Log(Walk, Option<OwnedSemaphorePermit>),
-    /// From the log, where they were found.
-    Found(Found),
+    /// From the log, where they are looked for.
+    Log(Search),
+    /// From the log, where they were found; then from what is left of it.
+    Found(Found, Option<Walk>),
 }
+
+/// One look into the log. It does not wait for whoever watches, so that who never comes back has no turn that others wait for.
+struct Search {
+    task: JoinSet<Result<Looked, Error>>,
+    done: Option<Result<Looked, Error>>,
+}
+
+/// What a look into the log came to.
+type Looked = (Found, Option<Walk>);
 
 /// What one look came to.
 #[derive(Debug)]
@@ -71,6 +83,8 @@ pub enum Step {
     Told(Vec<Shared>),
     /// Nothing yet; there may be more.
     Searching,
+    /// Nothing in a part of the log, which is told with this; there is more of it.
+    Passed,
     /// Nothing, until [`Watch::more`] returns.
     Waiting,
 }
@@ -90,16 +104,21 @@ impl Authority {
     ) -> Result<Watch, Error> {
         let by = self.authorise(caller, now)?;
         let library = self.uid_of(&by, &filter.library)?;
+        let whose = match by.library.as_str() {
+            SYSTEM => Whose::Operators,
+            _ => Whose::Library(by.library_uid),
+        };
         let told = self.revision_after(after)?;
         Ok(Watch {
             caller: caller.clone(),
             filter: filter.clone(),
             library,
+            by: by.library_uid,
             prefix: keyspace::audit(library),
             told,
             source: Source::Feed,
             pulse: self.index.feed().pulse(),
-            _seat: self.watchers.seats.take(by.library_uid)?,
+            _seat: self.watchers.seats.take(whose)?,
             authority: self.clone(),
         })
     }
@@ -130,17 +149,6 @@ impl Authority {
             ));
         }
         Ok(revision)
-    }
-}
-
-// === impl Watchers ===
-
-impl Default for Watchers {
-    fn default() -> Self {
-        Watchers {
-            seats: Seats::default(),
-            walks: Arc::new(Semaphore::new(WALKS)),
-        }
     }
 }
 
@@ -176,10 +184,9 @@ impl Watch {
     /// Waits until another step may find more.
     pub async fn more(&mut self) {
         // Both can fail only where the authority is gone, and then the next step says so.
-        if let Source::Log(_, turn @ None) = &mut self.source {
-            let walks = self.authority.watchers.walks.clone();
+        if let Source::Log(search) = &mut self.source {
             tokio::select! {
-                permit = walks.acquire_owned() => *turn = permit.ok(),
+                () = search.ends() => {}
                 _ = self.pulse.wait_for(|pulse| pulse.over) => {}
             }
         } else {
@@ -189,17 +196,16 @@ impl Watch {
 
     async fn look(&mut self) -> Result<Step, Error> {
         match &mut self.source {
-            Source::Feed => self.look_at_feed(),
-            Source::Log(_, None) => Ok(Step::Waiting),
-            Source::Log(walk, Some(_)) => {
-                let scan = (self.prefix.clone(), walk.at(), SCANNED);
-                let records = self.authority.store.scan(scan.0, scan.1, scan.2).await?;
-                if walk.passes(&records, SCANNED, &self.filter)? {
-                    self.source = Source::Found(walk.found());
-                }
+            Source::Feed => Ok(self.look_at_feed()),
+            Source::Log(search) => {
+                let Some(looked) = search.done.take() else {
+                    return Ok(Step::Waiting);
+                };
+                let (found, rest) = looked?;
+                self.source = Source::Found(found, rest);
                 Ok(Step::Searching)
             }
-            Source::Found(found) => {
+            Source::Found(found, rest) => {
                 let places = found.take(TOLD_AT_ONCE);
                 let told = found.told();
                 let keys = places
@@ -210,31 +216,76 @@ impl Watch {
                 let events = events
                     .map(|event| event.map(Arc::new))
                     .collect::<Result<Vec<_>, _>>()?;
+                let has_moved = told > self.told;
                 self.told = told;
                 if found.is_empty() {
-                    self.source = Source::Feed;
+                    let rest = rest.take();
+                    let is_passed = has_moved && rest.is_some();
+                    self.source = rest.map_or(Source::Feed, |walk| self.search(Some(walk)));
+                    if events.is_empty() && is_passed {
+                        return Ok(Step::Passed);
+                    }
                 }
                 Ok(or_searching(events))
             }
         }
     }
 
-    fn look_at_feed(&mut self) -> Result<Step, Error> {
+    fn look_at_feed(&mut self) -> Step {
         let wanted =
             |event: &AuditEvent| event.key.starts_with(&self.prefix) && self.filter.wants(event);
         // What comes from here on wakes it.
         self.pulse.mark_unchanged();
         let feed = self.authority.index.feed();
         let Some((found, reached)) = feed.after(self.told, TOLD_AT_ONCE, wanted) else {
-            let head = self.authority.index.read()?.revision();
-            self.source = Source::Log(Walk::new(self.told, head), None);
-            return Ok(Step::Waiting);
+            self.source = self.search(None);
+            return Step::Waiting;
         };
         if reached == self.told {
-            return Ok(Step::Waiting);
+            return Step::Waiting;
         }
         self.told = reached;
-        Ok(or_searching(found))
+        or_searching(found)
+    }
+}
+
+impl Watch {
+    /// Looks into the log: where a walk has come to, or for all that was not told yet.
+    fn search(&self, walk: Option<Walk>) -> Source {
+        let (authority, filter) = (self.authority.clone(), self.filter.clone());
+        let (library, reader, told) = (self.library, self.by, self.told);
+        let look = async move {
+            let log = Log {
+                store: authority.store.as_ref(),
+                library,
+                turns: &authority.watchers.turns,
+                reader,
+            };
+            let head = authority.index.read()?.revision();
+            let walk = match walk {
+                Some(walk) => Some(walk),
+                None => log.walk(told, head).await?,
+            };
+            match walk {
+                Some(walk) => log.search(walk, &filter).await,
+                None => Ok((Found::none(head), None)),
+            }
+        };
+        let mut task = JoinSet::new();
+        task.spawn(look);
+        Source::Log(Search { task, done: None })
+    }
+}
+
+// === impl Search ===
+
+impl Search {
+    async fn ends(&mut self) {
+        if self.done.is_none() {
+            let broken = |_: JoinError| Error::new(Reason::Internal, "the log was not gone over");
+            let ended = self.task.join_next().await;
+            self.done = ended.map(|ended| ended.map_err(broken).flatten());
+        }
     }
 }
 

@@ -259,7 +259,7 @@ where
         Box::pin(async move {
             let caller = match credential {
                 Ok((token, access)) => {
-                    let now = super::now(&clock).time;
+                    let now = super::now(&clock);
                     let other = or.map(|right| Access {
                         right,
                         ..access.clone()

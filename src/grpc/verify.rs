@@ -53,7 +53,7 @@ impl Verifier {
         let (token, demand) = convert::verify(request, library)?;
         let judgement = self
             .authority
-            .verify(&token, &demand, caller, now(&self.clock).time)
+            .verify(&token, &demand, caller, now(&self.clock))
             .await?;
         Ok(convert::judgement(&self.authority, judgement))
     }

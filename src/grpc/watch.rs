@@ -19,6 +19,8 @@ use crate::proto::v1;
 
 /// How long a response is put off while nothing happens: clients tell a quiet watch from a dead connection by it.
 const QUIET: Duration = Duration::from_secs(30);
+/// How often it is told, at the most, how far a watch has come that finds nothing in a part of the log.
+const PROGRESS: Duration = Duration::from_secs(1);
 /// How often the caller is judged at the least.
 const JUDGED: Duration = Duration::from_secs(5);
 /// How long the first of several events waits for the others: a busy store would wake every watch at each commit.
@@ -92,7 +94,10 @@ impl Teller {
                     return Ok(self.response(events.collect()));
                 }
                 _ if Instant::now() >= overdue => return Ok(self.response(Vec::new())),
-                Step::Searching => tokio::task::yield_now().await,
+                Step::Passed if Instant::now() >= told + PROGRESS => {
+                    return Ok(self.response(Vec::new()));
+                }
+                Step::Searching | Step::Passed => tokio::task::yield_now().await,
                 Step::Waiting => {
                     let judged = overdue.min(Instant::now() + JUDGED);
                     if timeout_at(judged, self.watch.more()).await.is_ok() {

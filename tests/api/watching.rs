@@ -154,7 +154,7 @@ async fn no_library_takes_all_watches() {
     let world = World::new().await;
     let boss = world.member(ACME, "boss", &[ADMIN]).await;
     let mut watching = Vec::new();
-    for _ in 0..64 {
+    for _ in 0..32 {
         watching.push(watch(&boss.clients, WatchEventsRequest::default()).await);
     }
     let one_more = async || {

@@ -92,7 +92,10 @@ impl State {
                 self.directory
                     .put_imports(cuts.value.library, Imports::Known(cuts));
             }
-            keyspace::USES => self.uses.put(record)?,
+            keyspace::USES => self.uses.put(record, |id| {
+                let token = self.tokens.get(id)?;
+                Some(self.directory.library(token.library).uid)
+            })?,
             _ => {}
         }
         Some(())

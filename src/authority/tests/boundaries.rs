@@ -103,7 +103,7 @@ async fn a_verifier_of_a_library_does_not_find_the_tokens_of_another() {
         let demand = crate::authority::judge::Demand::default();
         stage
             .authority
-            .verify(text, &demand, Some(caller), stage.time())
+            .verify(text, &demand, Some(caller), stage.now())
             .await
             .unwrap()
     };

@@ -193,7 +193,7 @@ async fn patterns_that_cross_are_listed_up_to_a_bound_and_judged_in_full() {
         permissions: vec![crate::authority::permission::Permission::parse("r63:a19-63").unwrap()],
         ..Demand::default()
     };
-    let judged = stage.authority.verify(&secret, &demand, None, stage.time());
+    let judged = stage.authority.verify(&secret, &demand, None, stage.now());
     let judged = judged.await.unwrap();
     assert_eq!(judged.verdict, Verdict::Valid);
     assert_eq!(judged.seen.unwrap().permissions.len(), 1024);

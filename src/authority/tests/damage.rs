@@ -4,7 +4,7 @@ use super::commands::create_token;
 use super::lifecycle::{revoke, suspend, update_token};
 use super::rotation::rotate;
 use super::samples::{granted, name};
-use super::stage::{Stage, open};
+use super::stage::{Stage, at_time, open};
 use crate::authority::Authority;
 use crate::authority::change::{RevokeToken, SuspendToken};
 use crate::authority::error::Reason;
@@ -19,7 +19,7 @@ use crate::authority::update::UpdateToken;
 /// Why a token could not be judged.
 async fn failure(authority: &Authority, secret: &str, now: Moment) -> Reason {
     let demand = Demand::default();
-    let judged = authority.verify(secret, &demand, None, now).await;
+    let judged = authority.verify(secret, &demand, None, at_time(now)).await;
     judged.unwrap_err().reason
 }
 
@@ -74,7 +74,7 @@ async fn tokens_are_judged_before_they_are_loaded() {
             ..Demand::default()
         };
         opened
-            .verify(text, &demand, None, stage.time())
+            .verify(text, &demand, None, stage.now())
             .await
             .unwrap()
             .verdict
@@ -102,7 +102,7 @@ async fn a_closed_store_fails_verifications_of_what_is_not_loaded_and_every_comm
     let opened = open(&stage.store, stage.root()).await.unwrap().authority;
     let call = stage.call::<CreateToken>("adam").await;
     let secret = stage.secret("adam");
-    stage.authority.close().await;
+    stage.authority.close(stage.now()).await;
     assert_eq!(
         failure(&opened, &secret, stage.time()).await,
         Reason::StoreUnavailable

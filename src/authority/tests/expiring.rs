@@ -225,3 +225,21 @@ async fn a_record_of_how_far_it_is_told_that_can_not_be_read_tells_nothing() {
     assert!(stage.authority.tell_due(stage.now()).await.is_err());
     assert_eq!(told(&stage, &token).await, Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn of_two_that_begin_to_tell_at_once_one_has_nothing_left_to_do() {
+    let stage = Stage::new().await;
+    let token = token(&stage, "1d").await;
+    for days in [0, 2] {
+        stage.later(days * DAY);
+        let (authority, now) = (stage.authority.clone(), stage.now());
+        stage.store.before_commit(async move {
+            authority.tell_due(now).await.unwrap();
+        });
+        assert_eq!(stage.authority.tell_due(stage.now()).await, Ok(false));
+    }
+    let events = events(&stage).await;
+    assert!(events.iter().all(|e| e.token_id == token.id.to_string()));
+    let told: Vec<_> = events.iter().map(|event| event.action.as_str()).collect();
+    assert_eq!(told, ["token.expiring", "token.expired"]);
+}

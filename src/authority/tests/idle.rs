@@ -18,7 +18,7 @@ use crate::authority::token::Token;
 use crate::authority::uses::FLUSH_INTERVAL_MS;
 
 /// Sessions of `acme` may lie idle for half an hour.
-async fn with_timeout() -> Stage {
+pub(super) async fn with_timeout() -> Stage {
     let stage = with_gate().await;
     set(&stage, "30m").await;
     stage
@@ -125,7 +125,7 @@ async fn a_session_lives_on_across_a_start_as_long_as_it_was_used() {
     let (_, other) = logs_in(&stage, "pat", PASSWORD).await.unwrap();
     stage.later(25 * MINUTE);
     assert_eq!(stage.verdict(&secret).await, Verdict::Valid);
-    stage.authority.keep_all_uses().await.unwrap();
+    stage.authority.keep_all_uses(stage.now()).await.unwrap();
     stage.later(25 * MINUTE);
     // Nothing is loaded yet: what the verdict needs is loaded first.
     let stage = stage.opened().await;
@@ -151,7 +151,7 @@ async fn a_damaged_record_of_uses_stops_nothing_and_keeps_no_session_alive() {
     let (session, secret) = logs_in(&stage, "pat", PASSWORD).await.unwrap();
     stage.later(25 * MINUTE);
     stage.verdict(&secret).await;
-    stage.authority.keep_all_uses().await.unwrap();
+    stage.authority.keep_all_uses(stage.now()).await.unwrap();
     let bucket = crate::authority::uses::Bucket::of(session.id);
     stage
         .overwrite(keyspace::uses(bucket, 0), b"\x01not a record")

@@ -155,7 +155,7 @@ async fn judged(stage: &Stage, text: &str, scope: Scope) -> Result<Judgement, Er
     };
     stage
         .authority
-        .verify(text, &demand, caller.as_ref(), stage.time())
+        .verify(text, &demand, caller.as_ref(), stage.now())
         .await
 }
 
@@ -263,7 +263,7 @@ async fn without_imported_tokens_in_reach_a_foreign_string_is_malformed_and_noth
         ("nowhere", Verdict::Malformed),
     ] {
         let demand = demand(library);
-        let judged = stage.authority.verify(STRONG, &demand, None, stage.time());
+        let judged = stage.authority.verify(STRONG, &demand, None, stage.now());
         assert_eq!(judged.await.unwrap().verdict, verdict, "{library}");
     }
     // What can't be such a string is malformed as ever.

@@ -157,7 +157,7 @@ async fn the_wrong_secret_of_a_revoked_token_is_not_found_and_tells_nothing() {
         let demand = Demand::default();
         stage
             .authority
-            .verify(text, &demand, None, stage.time())
+            .verify(text, &demand, None, stage.now())
             .await
             .unwrap()
     };
@@ -182,7 +182,7 @@ async fn a_verdict_other_than_valid_shows_no_rights() {
         };
         stage
             .authority
-            .verify(&secret, &demand, None, stage.time())
+            .verify(&secret, &demand, None, stage.now())
             .await
             .unwrap()
     };

@@ -60,7 +60,7 @@ async fn uses(stage: &Stage, secret: &str, permission: &str) {
         client_ip: Some(super::samples::address("192.0.2.7")),
         ..Demand::default()
     };
-    let judged = stage.authority.verify(secret, &demand, None, stage.time());
+    let judged = stage.authority.verify(secret, &demand, None, stage.now());
     assert_eq!(judged.await.unwrap().verdict.as_str(), "VALID");
 }
 
@@ -181,9 +181,7 @@ async fn rights_that_nothing_needed_are_named() {
         client_ip: Some(super::samples::address("192.0.2.7")),
         ..Demand::default()
     };
-    let judged = stage
-        .authority
-        .verify(&secret, &nothing, None, stage.time());
+    let judged = stage.authority.verify(&secret, &nothing, None, stage.now());
     judged.await.unwrap();
     assert_eq!(unused().await, None);
     uses(&stage, &secret, "orders:write").await;

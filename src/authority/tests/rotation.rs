@@ -49,7 +49,7 @@ async fn both_are_good_for_the_overlap_and_then_the_new_one_alone() {
     stage.later(1);
     let judged = stage
         .authority
-        .verify(&old_secret, &Demand::default(), None, stage.time())
+        .verify(&old_secret, &Demand::default(), None, stage.now())
         .await
         .unwrap();
     assert_eq!(judged.verdict, Verdict::Revoked);

@@ -249,7 +249,7 @@ async fn nothing_is_counted_before_all_is_loaded() {
     let secret = stage.secret("adam");
     let again = call.caller.access.clone();
     unloaded
-        .authenticate(&secret, again, stage.time())
+        .authenticate(&secret, again, stage.now())
         .await
         .unwrap();
     assert_eq!(perform().await.unwrap_err().reason, Reason::NotReady);

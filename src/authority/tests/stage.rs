@@ -188,7 +188,7 @@ impl Stage {
         };
         let secret = self.secret(user);
         self.authority
-            .authenticate(&secret, access, self.time())
+            .authenticate(&secret, access, self.now())
             .await
     }
 
@@ -265,7 +265,7 @@ impl Stage {
         let demand = Demand::default();
         let judged = self
             .authority
-            .verify(secret, &demand, None, self.time())
+            .verify(secret, &demand, None, self.now())
             .await;
         judged.unwrap().verdict
     }

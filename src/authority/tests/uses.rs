@@ -1,7 +1,7 @@
 //! What tokens are used for is noted, kept apart from them, and found again after a start.
 
 use super::commands::create_token;
-use super::lifecycle::{revoke, suspend};
+use super::lifecycle::suspend;
 use super::samples::{address, demanded, name, named};
 use super::stage::{DAY, MINUTE, Stage};
 use crate::authority::judge::{Demand, Verdict};
@@ -16,7 +16,7 @@ use crate::store::{Change, Store as _};
 
 impl Stage {
     /// A demand for a permission, by `adam`, of a client with an address.
-    async fn uses(&self, secret: &str, permission: &str) -> Verdict {
+    pub(super) async fn uses(&self, secret: &str, permission: &str) -> Verdict {
         let adam = self
             .authenticate("adam", Reserved::TokensVerify)
             .await
@@ -28,16 +28,16 @@ impl Stage {
         };
         let judged = self
             .authority
-            .verify(secret, &demand, Some(&adam), self.time());
+            .verify(secret, &demand, Some(&adam), self.now());
         judged.await.unwrap().verdict
     }
 
-    fn used(&self, id: TokenId) -> Use {
+    pub(super) fn used(&self, id: TokenId) -> Use {
         self.authority.uses().of(id).unwrap_or_default()
     }
 
     pub(super) async fn kept(&self) {
-        self.authority.keep_uses().await.unwrap();
+        self.authority.keep_uses(self.now()).await.unwrap();
     }
 
     /// The ids that a filter leaves.
@@ -157,7 +157,7 @@ async fn uses_are_kept_apart_from_the_token_and_found_after_a_start() {
     stage.uses(&secret, "orders:read").await;
     let exact = stage.used(id);
     assert_ne!(exact, used);
-    stage.authority.keep_all_uses().await.unwrap();
+    stage.authority.keep_all_uses(stage.now()).await.unwrap();
     let stage = stage.reopened().await;
     assert_eq!(stage.used(id), exact);
 }
@@ -198,7 +198,7 @@ async fn a_write_that_fails_is_made_up_for() {
     let (id, secret) = stage.token().await;
     stage.uses(&secret, "orders:read").await;
     stage.store.refuses_commits(true);
-    assert!(stage.authority.keep_uses().await.is_err());
+    assert!(stage.authority.keep_uses(stage.now()).await.is_err());
     stage.store.refuses_commits(false);
     stage.kept().await;
     let used = stage.used(id);
@@ -217,6 +217,7 @@ async fn uses_of_a_token_that_is_gone_are_forgotten() {
     stage.store.commit(Vec::new(), vec![gone]).await.unwrap();
     stage.authority.uses().note(&crate::authority::uses::Note {
         id,
+        library: crate::authority::directory::Uid([1; 16]),
         is_session: false,
         verdict: Verdict::Valid,
         demanded: &[],
@@ -224,72 +225,11 @@ async fn uses_of_a_token_that_is_gone_are_forgotten() {
         client_ip: None,
         by: crate::authority::uses::Service::Anonymous,
         time: Moment(stage.time().0 + DAY),
+        ahead: None,
     });
     stage.kept().await;
     assert_eq!(stage.used(id), Use::default());
     assert!(!stage.keys(keyspace::USES).await.contains(&key));
-}
-
-#[tokio::test]
-async fn refused_uses_of_a_token_that_has_ended_leave_a_sample_in_the_log() {
-    let stage = Stage::new().await;
-    let (id, secret) = stage.token().await;
-    stage.done("adam", &revoke(id)).await;
-    let told = async |stage: &Stage| {
-        stage.authority.tell_refused(stage.now()).await.unwrap();
-        stage.kept().await;
-        let log = stage.log("acme").await;
-        log.iter()
-            .filter(|action| *action == "token.refused")
-            .count()
-    };
-    assert_eq!(told(&stage).await, 0);
-    for _ in 0..3 {
-        assert_eq!(stage.uses(&secret, "orders:read").await, Verdict::Revoked);
-    }
-    assert_eq!(told(&stage).await, 1);
-    let event = stage.newest_event("acme").await;
-    assert_eq!(event.action, "token.refused");
-    assert_eq!(event.actor, "token-authority");
-    assert_eq!(
-        (event.token_id.as_str(), event.user.as_str()),
-        (id.to_string().as_str(), "jane")
-    );
-    assert_eq!(
-        event.comment,
-        format!(
-            "REVOKED: refused 3 times, the last asked by acme/adam at {}",
-            stage.time()
-        )
-    );
-    // Once an hour, even across a start.
-    stage.later(10 * MINUTE);
-    stage.uses(&secret, "orders:read").await;
-    assert_eq!(told(&stage).await, 1);
-    let stage = stage.reopened().await;
-    stage.uses(&secret, "orders:read").await;
-    assert_eq!(told(&stage).await, 1);
-    stage.later(60 * MINUTE);
-    stage.uses(&secret, "orders:read").await;
-    assert_eq!(told(&stage).await, 2);
-    let comment = stage.newest_event("acme").await.comment;
-    assert!(
-        comment.starts_with("REVOKED: refused 3 times since 2026-03-01T12:00:00Z"),
-        "{comment}"
-    );
-}
-
-#[tokio::test]
-async fn an_event_that_could_not_be_written_is_written_later() {
-    let stage = Stage::new().await;
-    let (id, secret) = stage.token().await;
-    stage.done("adam", &suspend(id)).await;
-    stage.verdict(&secret).await;
-    stage.store.refuses_commits(true);
-    assert!(stage.authority.tell_refused(stage.now()).await.is_err());
-    stage.store.refuses_commits(false);
-    stage.authority.tell_refused(stage.now()).await.unwrap();
-    assert_eq!(stage.newest_event("acme").await.action, "token.refused");
 }
 
 #[tokio::test]

@@ -32,20 +32,23 @@ async fn watch_of(
     authority.watch_events(&caller, filter, after, stage.time())
 }
 
-async fn watch(stage: &Stage, after: &str) -> Watch {
+pub(super) async fn watch(stage: &Stage, after: &str) -> Watch {
     let all = EventFilter::of(named("acme"));
     watch_of(stage, "tom", &all, after).await.unwrap()
 }
 
 /// All that is told until the watch has to wait.
-async fn told(stage: &Stage, watch: &mut Watch) -> Result<Vec<(Revision, String)>, Error> {
+pub(super) async fn told(
+    stage: &Stage,
+    watch: &mut Watch,
+) -> Result<Vec<(Revision, String)>, Error> {
     let mut told = Vec::new();
     loop {
         match watch.step(stage.time()).await? {
             Step::Told(events) => {
                 told.extend(events.iter().map(|e| (e.revision, e.value.action.clone())));
             }
-            Step::Searching => {}
+            Step::Searching | Step::Passed => {}
             Step::Waiting => {
                 if tokio::time::timeout(PATIENCE, watch.more()).await.is_err() {
                     return Ok(told);
@@ -266,4 +269,76 @@ async fn an_event_under_a_clock_that_ran_away_is_logged_at_the_time_that_was_kno
     let stage = stage.reopened().await;
     let mut resumed = watch(&stage, &last).await;
     assert_eq!(told(&stage, &mut resumed).await.unwrap().len(), 2);
+}
+
+fn revision_of(told: &str) -> u64 {
+    told.rsplit('-').next().unwrap().parse().unwrap()
+}
+
+/// Events of some months, ever more of them.
+async fn with_months(stage: &Stage) -> Uid {
+    let library = library(stage).await;
+    for number in 0..300 {
+        let time = Moment(stage.time().0 + i64::from(number) * i64::from(number) * 2 * MINUTE);
+        log(stage, library, time, number).await;
+    }
+    library
+}
+
+#[tokio::test]
+async fn a_watch_that_finds_nothing_tells_how_far_it_has_come_and_is_resumed_there() {
+    let stage = Stage::new().await;
+    with_months(&stage).await;
+    let stage = stage.reopened().await;
+    let only = EventFilter {
+        action: Some("token.299".to_owned()),
+        ..EventFilter::of(named("acme"))
+    };
+    let (mut after, mut passed) = ("0".to_owned(), Vec::new());
+    // Each time it is resumed after the first part.
+    let found = loop {
+        let mut watching = watch_of(&stage, "tom", &only, &after).await.unwrap();
+        let step = loop {
+            match watching.step(stage.time()).await.unwrap() {
+                Step::Waiting => watching.more().await,
+                Step::Searching => {}
+                step => break step,
+            }
+        };
+        after = watching.told();
+        match step {
+            Step::Passed => passed.push(revision_of(&watching.told())),
+            Step::Told(events) => break events,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(found[0].value.action, "token.299");
+    assert!(passed.len() > 2, "{passed:?}");
+    assert!(passed.is_sorted_by(|a, b| a < b), "{passed:?}");
+}
+
+#[tokio::test]
+async fn who_does_not_read_what_was_found_keeps_nobody_waiting() {
+    let stage = Stage::new().await;
+    with_months(&stage).await;
+    let stage = stage.reopened().await;
+    let mut idle = Vec::new();
+    for user in ["tom", "root"] {
+        for _ in 0..4 {
+            let all = EventFilter::of(named("acme"));
+            let mut watching = watch_of(&stage, user, &all, "0").await.unwrap();
+            let step = watching.step(stage.time()).await.unwrap();
+            assert!(matches!(step, Step::Waiting), "{step:?}");
+            idle.push(watching);
+        }
+    }
+    let mut reading = watch(&stage, "0").await;
+    assert_eq!(
+        told(&stage, &mut reading).await.unwrap().len(),
+        stage.log("acme").await.len()
+    );
+    // They find it when they come back.
+    for watching in &mut idle {
+        assert!(told(&stage, watching).await.unwrap().len() > 300);
+    }
 }

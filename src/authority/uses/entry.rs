@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::words::Words;
-use super::{MAX_DEMANDED, Note, SAMPLE_MS, STEP_MS, Service};
+use super::words::{Kind, Words};
+use super::{MAX_DEMANDED, Note, SAMPLE_MS, STEP_MS};
 use crate::authority::cidr::Address;
+use crate::authority::directory::Uid;
 use crate::authority::judge::Verdict;
 use crate::authority::moment::Moment;
 use crate::authority::permission::{Permission, Reserved};
@@ -67,6 +68,8 @@ pub(super) struct Entry {
 
 /// An event tells of refusals again after this long, milliseconds.
 const TOLD_EVERY_MS: i64 = 60 * 60 * 1000;
+/// How far uses may lie ahead of the time that is known to be stored, milliseconds: more than passes between two marks.
+const RUN_AHEAD_MS: i64 = 60 * 1000;
 const NEVER: Moment = Moment(i64::MIN);
 
 // === impl Entry ===
@@ -90,14 +93,14 @@ impl Entry {
             self.used.last = Some(LastUse {
                 time: note.time,
                 client_ip: note.client_ip,
-                by: same_or_new(by, note.by, words),
+                by: same_or_new(by, note, words),
             });
             self.has_more = true;
         }
         let permissions = note.demanded.iter().map(Permission::as_str);
         let mut is_new = false;
         for permission in permissions.chain(note.right.map(Reserved::as_str)) {
-            is_new |= self.used.demand(permission, words);
+            is_new |= self.used.demand(permission, note.library, words);
         }
         is_new
     }
@@ -106,7 +109,7 @@ impl Entry {
     pub(super) fn refuse(&mut self, note: &Note<'_>, verdict: Verdict, words: &Words) -> bool {
         let refused = self.used.refused_with(verdict);
         if refused.count == 0 || note.time >= refused.last_time.plus(SAMPLE_MS) {
-            refused.by = same_or_new(refused.by.take(), note.by, words);
+            refused.by = same_or_new(refused.by.take(), note, words);
             refused.last_time = note.time;
         }
         refused.count = refused.count.saturating_add(1);
@@ -116,6 +119,15 @@ impl Entry {
 
     pub(super) fn set_waiting(&mut self, verdict: Verdict, is_waiting: bool) {
         self.used.refused_with(verdict).is_waiting = is_waiting;
+    }
+
+    /// The verdicts that refusals were counted of which no event has told, where one is due.
+    pub(super) fn untold(&self, now: Moment) -> Vec<Verdict> {
+        let untold = self.used.refused.iter().filter(|refused| {
+            let is_more = refused.count > refused.told_count && !refused.is_waiting;
+            is_more && leaves_event(refused.verdict) && refused.is_due(now)
+        });
+        untold.map(|refused| refused.verdict).collect()
     }
 
     /// Whether its bucket must wait for its sake from now on.
@@ -157,14 +169,15 @@ impl Entry {
 
 impl Use {
     /// Adds a permission that was demanded; says whether it is the first time.
-    fn demand(&mut self, permission: &str, words: &Words) -> bool {
-        if self.permissions.iter().any(|known| **known == *permission) {
+    fn demand(&mut self, permission: &str, library: Uid, words: &Words) -> bool {
+        // Of a token that has more, nothing is looked up in what tokens share.
+        if self.more_permissions || self.permissions.iter().any(|known| **known == *permission) {
             return false;
         }
         let room = self.permissions.len() < MAX_DEMANDED;
-        match words.keep(permission).filter(|_| room) {
+        let keep = || words.keep(library, Kind::Permission, permission);
+        match room.then(keep).flatten() {
             Some(word) => self.push(word),
-            None if self.more_permissions => return false,
             None => self.more_permissions = true,
         }
         true
@@ -186,6 +199,20 @@ impl Use {
             self.refused.len() - 1
         });
         &mut self.refused[at]
+    }
+
+    /// Whatever lies beyond what is known was noted by a clock that had run away, and counts as known: later uses count again.
+    pub(super) fn clamp(&mut self, known: Moment) {
+        let clamp = |time: &mut Moment| {
+            if *time > known.plus(RUN_AHEAD_MS) {
+                *time = known;
+            }
+        };
+        self.last.iter_mut().for_each(|last| clamp(&mut last.time));
+        for refused in &mut self.refused {
+            clamp(&mut refused.last_time);
+            refused.told.iter_mut().for_each(clamp);
+        }
     }
 
     fn merge(&mut self, other: Use) {
@@ -268,11 +295,11 @@ fn leaves_event(verdict: Verdict) -> bool {
 }
 
 /// The text that is kept already, if it is that of this service.
-fn same_or_new(kept: Option<Arc<str>>, by: Service<'_>, words: &Words) -> Option<Arc<str>> {
+fn same_or_new(kept: Option<Arc<str>>, note: &Note<'_>, words: &Words) -> Option<Arc<str>> {
     match kept {
-        Some(kept) if by.is(&kept) => Some(kept),
-        _ => Some(by.text())
+        Some(kept) if note.by.is(&kept) => Some(kept),
+        _ => Some(note.by.text())
             .filter(|text| !text.is_empty())
-            .and_then(|text| words.keep(&text)),
+            .and_then(|text| words.keep(note.library, Kind::Service, &text)),
     }
 }

@@ -6,6 +6,7 @@ use super::{Bucket, Uses, lock};
 use crate::authority::Authority;
 use crate::authority::error::Error;
 use crate::authority::keyspace;
+use crate::authority::moment::Now;
 use crate::authority::secret::TokenId;
 use crate::store::{Change, Load, StoreError};
 
@@ -27,15 +28,17 @@ impl Authority {
     ///
     /// # Errors
     /// Those of the store; what was not written waits for its turn again.
-    pub async fn keep_uses(&self) -> Result<(), Error> {
+    pub async fn keep_uses(&self, now: Now) -> Result<(), Error> {
         self.uses.words.sweep();
-        self.write_uses(WRITTEN_AT_ONCE).await.map(drop)
+        self.uses.come_back(now);
+        self.write_uses(WRITTEN_AT_ONCE, now).await.map(drop)
     }
 
     /// Writes all that was noted.
-    pub(in crate::authority) async fn keep_all_uses(&self) -> Result<(), Error> {
+    pub(in crate::authority) async fn keep_all_uses(&self, now: Now) -> Result<(), Error> {
+        self.uses.come_back(now);
         self.uses.all_wait();
-        while self.write_uses(WRITTEN_AT_THE_END).await? {}
+        while self.write_uses(WRITTEN_AT_THE_END, now).await? {}
         Ok(())
     }
 
@@ -60,7 +63,7 @@ impl Authority {
     }
 
     /// Writes buckets that wait, in so many records at most; says whether there were any.
-    async fn write_uses(&self, most: usize) -> Result<bool, Error> {
+    async fn write_uses(&self, most: usize, now: Now) -> Result<bool, Error> {
         let (mut taken, mut changes) = (Vec::new(), Vec::new());
         while changes.len() < most {
             let Some((bucket, has_session)) = lock(&self.uses.waiting).pop() else {
@@ -83,6 +86,8 @@ impl Authority {
             Change::Delete(_) => None,
         });
         *lock(&self.uses.own) = puts.collect();
+        // No use is stored before its time is: what lies beyond that is not believed when it is read.
+        changes.extend(self.mark_change(now));
         let written = self.store.commit(Vec::new(), changes).await;
         *lock(&self.uses.own) = HashMap::new();
         if let Err(error) = written {
@@ -94,6 +99,7 @@ impl Authority {
             self.wait_again(&taken);
             return Err(error.into());
         }
+        self.marked(now);
         Ok(true)
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use prost::Message as _;
 
 use super::entry::{Entry, LastUse, Refused, Use};
-use super::words::Words;
+use super::words::Kind;
 use crate::authority::cidr::Address;
 use crate::authority::judge::Verdict;
 use crate::authority::keyspace;
@@ -85,21 +85,28 @@ fn to_record(
     }
 }
 
-/// What a record tells, by token; `None` if it can't be understood whole.
-pub(super) fn read(record: &Record, words: &Words) -> Option<Vec<(TokenId, Use)>> {
+/// What a record tells, by token; `None` if it can't be understood whole. Whose texts are kept elsewhere says `keep`.
+pub(super) fn read(
+    record: &Record,
+    keep: impl Fn(TokenId, Kind, &Arc<str>) -> Option<Arc<str>>,
+) -> Option<Vec<(TokenId, Use)>> {
     let record: UsesRecord = keyspace::unframe(record).ok()?;
-    let texts: Vec<Option<Arc<str>>> = record.texts.iter().map(|text| words.keep(text)).collect();
-    let text = |number: u32| match usize::try_from(number).ok()?.checked_sub(1) {
-        None => Some(None),
-        Some(at) => texts.get(at).cloned(),
-    };
+    let texts: Vec<Arc<str>> = record
+        .texts
+        .iter()
+        .map(|text| text.as_str().into())
+        .collect();
     let moment = |time: i64| (time != 0).then_some(Moment(time));
-    let read = |used: UseRecord| {
+    let read = |id: TokenId, used: UseRecord| {
+        let text = |kind, number: u32| match usize::try_from(number).ok()?.checked_sub(1) {
+            None => Some(None),
+            Some(at) => Some(keep(id, kind, texts.get(at)?)),
+        };
         let client_ip = match used.client_ip.as_slice() {
             [] => None,
             bytes => Some(Address::from_bytes(bytes)?),
         };
-        let by = text(used.used_by)?;
+        let by = text(Kind::Service, used.used_by)?;
         let last = moment(used.last_time).map(|time| LastUse {
             time,
             client_ip,
@@ -108,14 +115,14 @@ pub(super) fn read(record: &Record, words: &Words) -> Option<Vec<(TokenId, Use)>
         let permissions: Vec<_> = used
             .permissions
             .iter()
-            .map(|number| text(*number))
+            .map(|number| text(Kind::Permission, *number))
             .collect::<Option<_>>()?;
         let some_lost = permissions.iter().any(Option::is_none);
         let refused = used.refused.iter().map(|refused| {
             Some(Refused {
                 count: refused.count,
                 last_time: Moment(refused.last_time),
-                by: text(refused.used_by)?,
+                by: text(Kind::Service, refused.used_by)?,
                 told: moment(refused.told_time),
                 told_count: refused.told_count,
                 ..Refused::none(Verdict::numbered(refused.verdict)?)
@@ -131,7 +138,7 @@ pub(super) fn read(record: &Record, words: &Words) -> Option<Vec<(TokenId, Use)>
     };
     let with_id = |used: UseRecord| {
         let id = TokenId(used.token_id.as_slice().try_into().ok()?);
-        Some((id, read(used)?))
+        Some((id, read(id, used)?))
     };
     record.uses.into_iter().map(with_id).collect()
 }

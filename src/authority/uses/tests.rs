@@ -2,6 +2,8 @@ use super::*;
 use crate::authority::tests::samples::{address, demanded, name};
 use crate::store::{MAX_VALUE_BYTES, Revision};
 
+const LIBRARY: Uid = Uid([1; 16]);
+
 fn id(number: u16) -> TokenId {
     let [high, low] = number.to_be_bytes();
     let mut bytes = [7; 16];
@@ -12,6 +14,7 @@ fn id(number: u16) -> TokenId {
 fn note(number: u16, time: i64) -> Note<'static> {
     Note {
         id: id(number),
+        library: LIBRARY,
         is_session: false,
         verdict: Verdict::Valid,
         demanded: &[],
@@ -19,6 +22,7 @@ fn note(number: u16, time: i64) -> Note<'static> {
         client_ip: Some(address("192.0.2.7")),
         by: Service::Own,
         time: Moment(time),
+        ahead: None,
     }
 }
 
@@ -38,7 +42,7 @@ fn stored(changes: &[Change]) -> Uses {
                 create_revision: Revision(1),
                 mod_revision: Revision(1),
             };
-            assert_eq!(read.put(&record), Some(()));
+            assert_eq!(read.put(&record, |_| Some(LIBRARY)), Some(()));
         }
     }
     read
@@ -145,10 +149,8 @@ fn a_bucket_is_written_in_as_many_records_as_it_takes_and_read_whole() {
     assert!(changes.len() > 4, "{}", changes.len());
     let read = stored(&changes);
     for number in 0..300 {
-        let mut written = uses.of(id(number)).unwrap();
         // That an event is due is not stored: it is found out again.
-        written.refused[0].is_waiting = false;
-        assert_eq!(read.of(id(number)), Some(written));
+        assert_eq!(read.of(id(number)), uses.of(id(number)));
     }
     // Nothing is new, and what is gone is written no more, nor its records kept.
     assert!(lock(&uses.waiting).pop().is_some());
@@ -190,10 +192,10 @@ fn what_is_read_later_is_merged_by_the_maximum() {
             create_revision: Revision(1),
             mod_revision: Revision(1),
         };
-        here.put(&record).unwrap();
+        here.put(&record, |_| Some(LIBRARY)).unwrap();
         let mut cut = record.clone();
         cut.value.truncate(cut.value.len() - 1);
-        assert_eq!(here.put(&cut), None);
+        assert_eq!(here.put(&cut, |_| Some(LIBRARY)), None);
     }
     assert_eq!((last(&here, 1), last(&here, 2)), (Some(9000), Some(5000)));
     assert_eq!(here.of(id(1)).unwrap().refused[0].count, 5);
@@ -253,4 +255,56 @@ fn refusals_that_nobody_tells_of_fill_no_memory() {
         ..note(10_999, 2)
     });
     assert_eq!(lock(&uses.untold).len(), 1);
+}
+
+#[test]
+fn a_library_that_is_asked_for_ever_new_permissions_blinds_no_other() {
+    let uses = Uses::new();
+    for number in 0..5000_u16 {
+        let new: Vec<Permission> = (0..MAX_DEMANDED)
+            .map(|n| demanded(&format!("p{number}:a{n}")))
+            .collect();
+        uses.note(&Note {
+            demanded: &new,
+            ..note(number, 1)
+        });
+    }
+    assert!(uses.of(id(4999)).unwrap().more_permissions);
+    let (acme, gate) = (name("acme"), name("gate"));
+    uses.note(&Note {
+        library: Uid([2; 16]),
+        demanded: &[demanded("orders:read")],
+        by: Service::User(&acme, &gate),
+        ..note(5000, 1)
+    });
+    let found = uses.of(id(5000)).unwrap();
+    assert_eq!(*found.permissions, ["orders:read".into()]);
+    assert_eq!(found.last.unwrap().by.as_deref(), Some("acme/gate"));
+    assert!(!found.more_permissions);
+}
+
+#[test]
+fn a_token_that_was_asked_for_more_than_is_kept_waits_for_no_other() {
+    let uses = Uses::new();
+    for number in 0..=MAX_DEMANDED {
+        uses.note(&Note {
+            demanded: &[demanded(&format!("orders:act-{number}"))],
+            ..note(1, 1)
+        });
+    }
+    let held = uses.words.held();
+    let (done, waits) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            uses.note(&Note {
+                demanded: &[demanded("orders:new"), demanded("orders:act-1")],
+                ..note(1, 2000)
+            });
+            done.send(()).unwrap();
+        });
+        let noted = waits.recv_timeout(std::time::Duration::from_secs(10));
+        drop(held);
+        assert!(noted.is_ok(), "it waits for what all share");
+    });
+    assert_eq!(last(&uses, 1), Some(2000));
 }

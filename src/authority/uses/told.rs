@@ -18,7 +18,7 @@ const TOLD_AT_ONCE: usize = 50;
 const ACTION: &str = "token.refused";
 
 /// Refusals that an event tells of.
-pub(super) struct Telling {
+pub(in crate::authority) struct Telling {
     id: TokenId,
     verdict: Verdict,
     /// How often since the event before.
@@ -37,17 +37,18 @@ impl Authority {
     /// # Errors
     /// Those of the store; what was not told is told by the next call.
     pub async fn tell_refused(&self, now: Now) -> Result<(), Error> {
+        // Before that, it is not known whose tokens they are, nor what was told before the last start.
+        if !self.is_complete() {
+            return Ok(());
+        }
+        let time = self.logged(now);
         let mut told = Vec::new();
         while told.len() < TOLD_AT_ONCE {
             let Some((id, verdict)) = lock(&self.uses.untold).pop_front() else {
                 break;
             };
-            // It may have been told before the last start. What can't be read does not keep it from being told.
-            let _ = self.load_uses_of(id).await;
-            told.extend(self.uses.tell(id, verdict, now.time));
+            told.extend(self.uses.tell(id, verdict, time));
         }
-        // Their keys are made when nothing is waited for any more but the commit.
-        let time = self.logged(now);
         let mut changes = Vec::new();
         for telling in &told {
             if let Some(event) = self.event_of(telling, time)? {
@@ -64,6 +65,15 @@ impl Authority {
             }
         }
         Ok(committed.map(drop)?)
+    }
+
+    /// Tells of all that wait at the end.
+    pub(in crate::authority) async fn tell_all_refused(&self, now: Now) -> Result<(), Error> {
+        let waiting = lock(&self.uses.untold).len();
+        for _ in 0..waiting.div_ceil(TOLD_AT_ONCE) {
+            self.tell_refused(now).await?;
+        }
+        Ok(())
     }
 
     /// `None` for a token that is gone.
@@ -114,7 +124,12 @@ impl Telling {
 
 impl Uses {
     /// Marks refusals as told, and says of what; `None` if that was done lately.
-    pub(super) fn tell(&self, id: TokenId, verdict: Verdict, now: Moment) -> Option<Telling> {
+    pub(in crate::authority) fn tell(
+        &self,
+        id: TokenId,
+        verdict: Verdict,
+        now: Moment,
+    ) -> Option<Telling> {
         let bucket = Bucket::of(id);
         let mut entries = self.bucket(bucket);
         let entry = entry_of(&mut entries, id);

@@ -1,4 +1,4 @@
-//! The buckets that wait to be written, each in its turn; those with sessions first.
+//! The buckets that wait to be written, each in its turn; of four, three are those with sessions if there are any.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -9,7 +9,13 @@ use super::Bucket;
 pub(super) struct Waiting {
     sessions: Line,
     others: Line,
+    /// How many with sessions came since one of the others.
+    sessions_in_a_row: u8,
 }
+
+/// How many with sessions come before one of the others that wait: sessions are judged by it, and yet no token's last use
+/// waits for ever.
+const SESSIONS_IN_A_ROW: u8 = 3;
 
 /// Buckets in the order in which they came, each once.
 #[derive(Default)]
@@ -32,8 +38,17 @@ impl Waiting {
 
     /// The next one, which waits no more, and whether it waited for a session's sake.
     pub(super) fn pop(&mut self) -> Option<(Bucket, bool)> {
-        let session = self.sessions.pop().map(|bucket| (bucket, true));
-        session.or_else(|| Some((self.others.pop()?, false)))
+        if self.sessions_in_a_row < SESSIONS_IN_A_ROW
+            && let Some(bucket) = self.sessions.pop()
+        {
+            self.sessions_in_a_row += 1;
+            return Some((bucket, true));
+        }
+        self.sessions_in_a_row = 0;
+        match self.others.pop() {
+            Some(bucket) => Some((bucket, false)),
+            None => Some((self.sessions.pop()?, true)),
+        }
     }
 }
 
@@ -56,6 +71,19 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_four_turns_one_is_of_those_without_sessions() {
+        let mut waiting = Waiting::default();
+        (0..10).for_each(|number| waiting.push(Bucket(100 + number), true));
+        (0..3).for_each(|number| waiting.push(Bucket(number), false));
+        let popped = std::iter::from_fn(|| waiting.pop());
+        let popped: Vec<u16> = popped.map(|(bucket, _)| bucket.0).collect();
+        assert_eq!(
+            popped,
+            [100, 101, 102, 0, 103, 104, 105, 1, 106, 107, 108, 2, 109]
+        );
+    }
 
     #[test]
     fn buckets_with_sessions_come_first_and_each_comes_once() {

@@ -1,38 +1,78 @@
-//! Going over a library's log for the events since a revision. The log is ordered by time, newest first; revisions follow it
-//! but for [`SLACK_MS`], so that no more is read than what is new and what was logged in that time before it.
+//! Going over a library's log for the events since a revision: from where the oldest of them may be, stretch by stretch of time,
+//! so that what was found in one is told before the next is looked at, and a watch that is resumed goes on from there.
+//!
+//! The log is ordered by time; revisions follow it but for [`SLACK_MS`]. So once all of a time is passed, whatever was logged
+//! up to that much before it was committed before everything that is left.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
+use super::turns::Turns;
 use crate::authority::audit::{AuditEvent, SLACK_MS};
+use crate::authority::directory::Uid;
 use crate::authority::error::Error;
 use crate::authority::keyspace;
 use crate::authority::list::EventFilter;
 use crate::authority::moment::Moment;
 use crate::authority::understand;
-use crate::store::{Key, Record, Revision, StoreError};
+use crate::store::{Record, Revision, Store, StoreError};
 
-/// Events that one walk remembers: 1.2 MiB. If there are more, the oldest are told, and another walk follows.
+/// Events that one stretch remembers: 1.2 MiB. If there are more, the oldest are told, and it is gone over again.
 const REMEMBERED: usize = 50_000;
+/// Records that are read at once: commits come in between.
+const SCANNED: usize = 250;
+/// Reads of one turn: others who go over the log come in between.
+const READS_OF_TURN: usize = 16;
+/// Records of a stretch, about: some ten turns.
+const STRETCH: usize = 40_000;
+/// The shortest stretch, milliseconds: half of it is new ground.
+const SHORTEST_MS: i64 = 2 * SLACK_MS;
+/// The first one, milliseconds. The next are longer by [`FACTOR`] as long as there is little in them, or else shorter.
+const FIRST_MS: i64 = 60 * 60 * 1000;
+const FACTOR: i64 = 8;
+/// How exactly it is looked for where to begin, milliseconds.
+const EXACT_MS: i64 = 60 * 1000;
 
 /// An event by its revision and its place in the log: of one commit's, the first comes last in the log.
 type Place = (Revision, Reverse<[u8; 16]>);
 
+/// A library's log, for one who takes turns to read it.
+pub(super) struct Log<'a> {
+    pub(super) store: &'a dyn Store,
+    pub(super) library: Uid,
+    pub(super) turns: &'a Turns,
+    /// The library of the one who reads.
+    pub(super) reader: Uid,
+}
+
 /// A walk over a library's log.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Walk {
-    /// What was told before.
+    /// Everything up to here was found.
     told: Revision,
     /// What was committed when it began. What comes during it is another one's.
     head: Revision,
-    /// The key that it has come to.
-    at: Option<Key>,
-    /// The time of the newest event that was told before.
-    newest_told: Option<Moment>,
+    /// Of that, nothing is newer.
+    newest: Moment,
+    /// And of what is left to find, nothing is older.
+    from: Moment,
+    /// How long the next stretch is, milliseconds.
+    length_ms: i64,
+}
+
+/// What a stretch has come to.
+struct Stretch {
+    walk: Walk,
+    /// The first moment after it.
+    until: Moment,
+    /// The latest revision of which it is certain that everything up to it was passed.
+    settled: Revision,
     /// The oldest so far: the newest of them on top.
     oldest: BinaryHeap<Place>,
     /// The first revision of which not all are remembered.
     cut: Option<Revision>,
     most: usize,
+    passed: usize,
 }
 
 /// What a walk has found.
@@ -43,52 +83,129 @@ pub(super) struct Found {
     reached: Revision,
 }
 
+// === impl Log ===
+
+impl Log<'_> {
+    /// A walk for what was committed after one revision and up to another; `None` if there is nothing in the log.
+    pub(super) async fn walk(&self, told: Revision, head: Revision) -> Result<Option<Walk>, Error> {
+        let _turn = self.turns.take(self.reader).await;
+        let Some((newest, revision)) = self.before(None).await? else {
+            return Ok(None);
+        };
+        // What came after an event that was told is at most so much older.
+        let floor = |time: Moment| Moment(time.0.saturating_sub(SLACK_MS));
+        let (mut from, mut low, mut high) = (Moment(i64::MIN), 0, newest.0.saturating_add(1));
+        if revision <= told {
+            (from, low) = (floor(newest), high);
+        }
+        while high.saturating_sub(low) > EXACT_MS {
+            let middle = Moment(low + (high - low) / 2);
+            from = match self.before(Some(middle)).await? {
+                Some((_, revision)) if revision > told => {
+                    high = middle.0;
+                    continue;
+                }
+                Some((time, _)) => floor(time),
+                None => middle,
+            };
+            low = middle.0;
+        }
+        Ok(Some(Walk {
+            told,
+            head,
+            newest,
+            from: from.max(Moment(0)),
+            length_ms: FIRST_MS,
+        }))
+    }
+
+    /// Goes over one stretch; the walk goes on from there, unless that was all.
+    pub(super) async fn search(
+        &self,
+        mut walk: Walk,
+        filter: &EventFilter,
+    ) -> Result<(Found, Option<Walk>), Error> {
+        'again: loop {
+            let mut stretch = walk.stretch();
+            let mut at = Some(keyspace::audit_before(self.library, stretch.until));
+            loop {
+                let _turn = self.turns.take(self.reader).await;
+                for _ in 0..READS_OF_TURN {
+                    let prefix = keyspace::audit(self.library);
+                    let records = self.store.scan(prefix, at, SCANNED).await?;
+                    let is_over = stretch.passes(&records, filter)?;
+                    if is_over || records.len() < SCANNED {
+                        return Ok(stretch.found());
+                    }
+                    if stretch.is_too_long() {
+                        walk.length_ms = SHORTEST_MS.max(walk.length_ms / FACTOR);
+                        continue 'again;
+                    }
+                    at = records.last().map(|record| record.key.clone());
+                }
+            }
+        }
+    }
+
+    /// When the newest event before a moment was logged, and its revision.
+    async fn before(&self, time: Option<Moment>) -> Result<Option<(Moment, Revision)>, Error> {
+        let prefix = keyspace::audit(self.library);
+        let after = time.map(|time| keyspace::audit_before(self.library, time));
+        let found = self.store.scan(prefix, after, 1).await?.pop();
+        let of = |record: Record| Ok((place_of(&record)?.1, record.mod_revision));
+        found.map(of).transpose()
+    }
+}
+
 // === impl Walk ===
 
 impl Walk {
-    /// For what was committed after one revision and up to another.
-    pub(super) fn new(told: Revision, head: Revision) -> Walk {
-        Walk {
-            told,
-            head,
-            at: None,
-            newest_told: None,
+    fn stretch(self) -> Stretch {
+        let until = self.from.plus(self.length_ms);
+        Stretch {
+            walk: self,
+            until: until.min(self.newest.plus(1)),
+            settled: self.told,
             oldest: BinaryHeap::new(),
             cut: None,
             most: REMEMBERED,
+            passed: 0,
         }
     }
+}
 
-    /// Where to read on.
-    pub(super) fn at(&self) -> Option<Key> {
-        self.at.clone()
+// === impl Stretch ===
+
+impl Stretch {
+    fn is_last(&self) -> bool {
+        self.until > self.walk.newest
     }
 
-    /// Passes these records, which were to be so many; says whether that was all.
-    pub(super) fn passes(
-        &mut self,
-        records: &[Record],
-        asked: usize,
-        filter: &EventFilter,
-    ) -> Result<bool, Error> {
+    /// Passes records, newest first; says whether they go beyond it.
+    fn passes(&mut self, records: &[Record], filter: &EventFilter) -> Result<bool, Error> {
         for record in records {
-            let place = keyspace::audit_place(&record.key).zip(keyspace::audit_time(&record.key));
-            let damaged = || StoreError::Damaged(record.key.clone());
-            let (place, time) = place.ok_or_else(damaged)?;
+            let (place, time) = place_of(record)?;
+            if time < self.walk.from {
+                return Ok(true);
+            }
+            self.passed += 1;
             let revision = record.mod_revision;
-            if revision <= self.told {
-                let newest = *self.newest_told.get_or_insert(time);
-                if time.0 < newest.0.saturating_sub(SLACK_MS) {
-                    return Ok(true);
-                }
-            } else if revision <= self.head
-                && (!filter.chooses() || filter.wants(&understand::<AuditEvent>(record)?.value))
-            {
+            if revision <= self.walk.told || revision > self.walk.head {
+                continue;
+            }
+            if time.0 < self.until.0.saturating_sub(SLACK_MS) {
+                self.settled = self.settled.max(revision);
+            }
+            if !filter.chooses() || filter.wants(&understand::<AuditEvent>(record)?.value) {
                 self.remember((revision, Reverse(place)));
             }
         }
-        self.at = records.last().map(|record| record.key.clone());
-        Ok(records.len() < asked)
+        Ok(false)
+    }
+
+    /// Whether a shorter one would be better.
+    fn is_too_long(&self) -> bool {
+        self.passed > STRETCH && self.walk.length_ms > SHORTEST_MS
     }
 
     fn remember(&mut self, place: Place) {
@@ -103,26 +220,48 @@ impl Walk {
         }
     }
 
-    /// What was found.
-    pub(super) fn found(&mut self) -> Found {
-        let mut places = std::mem::take(&mut self.oldest).into_sorted_vec();
-        let reached = match self.cut {
-            None => self.head,
-            Some(cut) => {
-                places.retain(|(revision, _)| *revision < cut);
-                before(cut)
-            }
+    /// What was found, and where to go on.
+    fn found(self) -> (Found, Option<Walk>) {
+        let passed = if self.is_last() {
+            self.walk.head
+        } else {
+            self.settled
         };
-        Found {
+        let reached = self.cut.map_or(passed, |cut| passed.min(before(cut)));
+        let mut places = self.oldest.into_sorted_vec();
+        places.retain(|(revision, _)| *revision <= reached);
+        let mut rest = Walk {
+            told: reached,
+            ..self.walk
+        };
+        // Not all of it is remembered: it is gone over again.
+        let is_cut = reached < passed;
+        if !is_cut {
+            rest.from = Moment(self.until.0.saturating_sub(SLACK_MS));
+            if self.passed < STRETCH / 8 {
+                rest.length_ms = rest.length_ms.saturating_mul(FACTOR);
+            }
+        }
+        let found = Found {
             places: places.into(),
             reached,
-        }
+        };
+        let is_over = self.until > self.walk.newest && !is_cut;
+        (found, (!is_over).then_some(rest))
     }
 }
 
 // === impl Found ===
 
 impl Found {
+    /// Nothing up to a revision.
+    pub(super) fn none(reached: Revision) -> Found {
+        Found {
+            places: VecDeque::new(),
+            reached,
+        }
+    }
+
     /// The oldest of what is left.
     pub(super) fn take(&mut self, most: usize) -> Vec<[u8; 16]> {
         let some = self.places.drain(..most.min(self.places.len()));
@@ -143,6 +282,11 @@ impl Found {
 
 fn before(revision: Revision) -> Revision {
     Revision(revision.0.saturating_sub(1))
+}
+
+fn place_of(record: &Record) -> Result<([u8; 16], Moment), Error> {
+    let place = keyspace::audit_place(&record.key).zip(keyspace::audit_time(&record.key));
+    place.ok_or_else(|| StoreError::Damaged(record.key.clone()).into())
 }
 
 #[cfg(test)]
@@ -166,64 +310,84 @@ mod tests {
         log
     }
 
-    /// The times that a walk finds, how far they reach, and how much of the log it read, in slices of ten.
-    fn walked(log: &[Record], mut walk: Walk) -> (Vec<i64>, u64, usize) {
-        let (all, mut read) = (EventFilter::of(named("acme")), 0);
-        for slice in log.chunks(10) {
-            read += slice.len();
-            if walk.passes(slice, 10, &all).unwrap() {
-                break;
-            }
+    /// A walk from the beginning, for all that is in a log.
+    fn walk(log: &[Record], told: u64) -> Walk {
+        let revisions = log.iter().map(|record| record.mod_revision);
+        Walk {
+            told: Revision(told),
+            head: revisions.max().unwrap(),
+            newest: place_of(&log[0]).unwrap().1,
+            from: Moment(0),
+            length_ms: SHORTEST_MS,
         }
-        let mut found = walk.found();
-        let keys = found.take(usize::MAX);
-        let times = keys
-            .into_iter()
-            .map(|place| keyspace::audit_time(&keyspace::audit_at(LIBRARY, place)));
-        (times.map(|t| t.unwrap().0).collect(), found.told().0, read)
+    }
+
+    /// The revisions that each stretch of a walk tells, and how far it reaches.
+    fn told(log: &[Record], walk: Walk, most: usize) -> Vec<(Vec<u64>, u64)> {
+        let (all, mut told) = (EventFilter::of(named("acme")), Vec::new());
+        let mut rest = Some(walk);
+        while let Some(walk) = rest {
+            let mut stretch = walk.stretch();
+            stretch.most = most;
+            let begin = keyspace::audit_before(LIBRARY, stretch.until);
+            let first = log.partition_point(|record| record.key <= begin);
+            stretch.passes(&log[first..], &all).unwrap();
+            let found;
+            (found, rest) = stretch.found();
+            let revisions = found.places.iter().map(|(revision, _)| revision.0);
+            told.push((revisions.collect(), found.reached.0));
+        }
+        told
+    }
+
+    /// All of these, and that each stretch reached further than the one before or found nothing.
+    fn whole(told: &[(Vec<u64>, u64)]) -> Vec<u64> {
+        assert!(told.is_sorted_by_key(|(_, reached)| reached));
+        told.iter().flat_map(|(found, _)| found.clone()).collect()
     }
 
     #[test]
-    fn a_walk_reads_no_further_back_than_what_may_be_new() {
+    fn what_was_committed_late_is_found_in_its_turn_and_once() {
         let minute = SLACK_MS / 5;
-        let log = log_of((1..=1000).map(|n| (n, i64::try_from(n).unwrap() * minute)));
-        let (times, reached, read) = walked(&log, Walk::new(Revision(990), Revision(1000)));
-        assert_eq!(times, (991..=1000).map(|n| n * minute).collect::<Vec<_>>());
-        assert_eq!((reached, read), (1000, 20));
-        // One that was committed as late as can be.
-        let late = log_of([(1, 0), (2, 3 * minute), (3, 10 * minute), (4, 5 * minute)]);
-        let (times, _, _) = walked(&late, Walk::new(Revision(3), Revision(4)));
-        assert_eq!(times, [5 * minute]);
+        // The time goes on by a minute, and now and then lies as far back as it can.
+        let late = |n: i64| if n % 7 == 3 { 5 * minute } else { 0 };
+        let time = |n: u64| i64::try_from(n).unwrap() * minute;
+        let log = log_of((6..=500).map(|n| (n, time(n) - late(n.cast_signed()))));
+        let all = told(&log, walk(&log, 0), REMEMBERED);
+        assert!(all.len() > 2, "{}", all.len());
+        assert_eq!(whole(&all), (6..=500).collect::<Vec<_>>());
+        assert_eq!(all.last().unwrap().1, 500);
+        // Whatever was told before, the rest is found.
+        for before in [6, 100, 101, 102, 103, 104, 499, 500] {
+            let rest = told(&log, walk(&log, before), REMEMBERED);
+            assert_eq!(whole(&rest), (before + 1..=500).collect::<Vec<_>>());
+        }
         // What comes during a walk is another one's.
-        let (times, reached, _) = walked(&late, Walk::new(Revision(0), Revision(2)));
-        assert_eq!((times, reached), (vec![0, 3 * minute], 2));
+        let mut earlier = walk(&log, 0);
+        earlier.head = Revision(400);
+        let all = told(&log, earlier, REMEMBERED);
+        assert_eq!((whole(&all).len(), all.last().unwrap().1), (395, 400));
     }
 
     #[test]
-    fn a_walk_that_finds_too_many_tells_the_oldest_and_no_commit_in_part() {
+    fn a_stretch_that_finds_too_many_tells_the_oldest_and_no_commit_in_part() {
         // Pairs of events, each pair of one commit.
-        let log = log_of((0..100).map(|n| (1 + n / 2, i64::try_from(n).unwrap())));
-        let mut told = Vec::new();
-        let mut reached = 0;
-        while reached < 50 {
-            let mut walk = Walk::new(Revision(reached), Revision(50));
-            walk.most = 7;
-            let (times, to, _) = walked(&log, walk);
-            assert!(times.len() <= 7 && to > reached);
-            told.extend(times);
-            reached = to;
-        }
-        assert_eq!(told, (0..100).collect::<Vec<i64>>());
+        let log = log_of((0..100_u64).map(|n| (1 + n / 2, n.cast_signed())));
+        let all = told(&log, walk(&log, 0), 7);
+        assert!(all.iter().all(|(found, _)| found.len() <= 7));
+        let expected: Vec<u64> = (0..100).map(|n| 1 + n / 2).collect();
+        assert_eq!(whole(&all), expected);
     }
 
     #[test]
     fn a_commit_that_was_told_in_part_is_told_again() {
         let log = log_of([(5, 1), (6, 2), (6, 3), (7, 4)]);
-        let mut walk = Walk::new(Revision(0), Revision(9));
-        walk.passes(&log, 10, &EventFilter::of(named("acme")))
-            .unwrap();
-        let mut found = walk.found();
+        let mut stretch = walk(&log, 0).stretch();
+        let all = EventFilter::of(named("acme"));
+        stretch.passes(&log, &all).unwrap();
+        let (mut found, rest) = stretch.found();
         let told = [1, 1, 1, 1].map(|most| (found.take(most).len(), found.told().0));
-        assert_eq!(told, [(1, 5), (1, 5), (1, 6), (1, 9)]);
+        assert_eq!(told, [(1, 5), (1, 5), (1, 6), (1, 7)]);
+        assert!(rest.is_none());
     }
 }

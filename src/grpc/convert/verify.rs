@@ -98,6 +98,7 @@ pub(in crate::grpc) fn judgement(
         token_id,
         kind,
         library,
+        library_uid: _,
         tenant_id,
         user,
         user_kind: kind_of_user,

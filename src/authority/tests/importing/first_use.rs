@@ -1,7 +1,7 @@
 //! The first use of a weak token: slow, counted, and the last of its kind.
 
 use super::*;
-use crate::authority::tests::stage::MINUTE;
+use crate::authority::tests::stage::{MINUTE, at_time};
 
 /// What a guesser is told, in order.
 async fn guesses(stage: &Stage, locator: &str, count: usize) -> Vec<Result<Verdict, Reason>> {
@@ -88,7 +88,7 @@ async fn many_first_uses_at_once_are_all_good_and_hashed_once() {
         let (authority, time) = (stage.authority.clone(), stage.time());
         uses.spawn(async move {
             let demand = Demand::default();
-            authority.verify(WEAK, &demand, None, time).await
+            authority.verify(WEAK, &demand, None, at_time(time)).await
         });
     }
     for judged in uses.join_all().await {
@@ -136,7 +136,7 @@ fn from(client: &str) -> Demand {
 
 async fn verdict_from(stage: &Stage, text: &str, client: &str) -> Result<Verdict, Reason> {
     let demand = from(client);
-    let judged = stage.authority.verify(text, &demand, None, stage.time());
+    let judged = stage.authority.verify(text, &demand, None, stage.now());
     let judged = judged.await;
     judged.map(|j| j.verdict).map_err(|error| error.reason)
 }

@@ -84,7 +84,7 @@ async fn where_two_libraries_know_a_string_the_live_token_is_meant() {
             library: Some(name(ended)),
             ..Demand::default()
         };
-        let judged = stage.authority.verify(text, &demand, None, stage.time());
+        let judged = stage.authority.verify(text, &demand, None, stage.now());
         assert_eq!(judged.await.unwrap().verdict, Verdict::Revoked);
         stage.done("root", &revoke(new)).await;
         assert_eq!(stage.verdict(text).await, Verdict::Revoked);
@@ -107,7 +107,7 @@ async fn a_locator_that_is_guessed_at_in_one_library_is_free_in_another() {
             let guess = format!("shop{number}.a-guess-{guess}");
             let _ = stage
                 .authority
-                .verify(&guess, &demand, None, stage.time())
+                .verify(&guess, &demand, None, stage.now())
                 .await;
         }
         import_into(&stage, library, &text).await;

@@ -12,7 +12,7 @@ async fn verdict(stage: &Stage, text: &str, library: Option<&str>) -> Result<Ver
         library: library.map(name),
         ..Demand::default()
     };
-    let judged = stage.authority.verify(text, &demand, None, stage.time());
+    let judged = stage.authority.verify(text, &demand, None, stage.now());
     judged
         .await
         .map(|judged| judged.verdict)

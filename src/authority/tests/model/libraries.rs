@@ -196,7 +196,9 @@ impl Change for UpdateLibrary {
         let before = &model.libraries[at];
         let networks = self.networks.as_ref();
         let shut_out = networks.is_some_and(|networks| !allowed(networks, by.from));
-        if library == "system" && (self.disabled == Some(true) || shut_out) {
+        // Nobody locks itself out; who is of another library may do so.
+        let own = model.libraries[by.library].name == library;
+        if (own && shut_out) || (library == "system" && self.disabled == Some(true)) {
             return Err(Reason::InUse);
         }
         let mut after = before.clone();

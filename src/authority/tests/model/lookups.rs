@@ -202,7 +202,9 @@ impl Run {
                 .authority
                 .list_audit_events(caller, &filter, &page, now)
                 .await?;
-            all.extend(page.items);
+            // When refusals are told depends on what was loaded and written: they have tests of their own.
+            let items = page.items.into_iter();
+            all.extend(items.filter(|event| event.value.action != "token.refused"));
             token = page.next;
             if token.is_empty() {
                 return Ok(all);

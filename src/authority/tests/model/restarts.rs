@@ -35,7 +35,8 @@ impl Run {
         self.forget_unwritten();
         // No process starts within the millisecond in which another wrote.
         self.model.now += 1;
-        self.world.reopen().await;
+        let now = self.now();
+        self.world.reopen(now).await;
         if loaded < ONLY_SOME {
             let some = 1 + self.model.tokens.len() * loaded / ONLY_SOME;
             self.world.load(some).await;

@@ -236,7 +236,7 @@ impl Run {
             });
         }
         let authority = &self.world.authority;
-        authority.authenticate(&secret, access, now).await
+        authority.authenticate(&secret, access, at_time(now)).await
     }
 
     /// Both say no, and why.

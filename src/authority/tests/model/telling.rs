@@ -128,11 +128,8 @@ impl Run {
         let now = self.now();
         let told = self.world.authority.tell_refused(now).await;
         told.map_err(|error| error.to_string())?;
-        let events = self.model.refusals_to_tell();
-        let revision = self.world.revision();
-        for event in events {
+        for event in self.model.refusals_to_tell() {
             self.counts.done(event.action);
-            self.model.events.push(Event { revision, ..event });
         }
         Ok(())
     }

@@ -199,7 +199,8 @@ impl Run {
 
     /// Everything that was noted is written.
     pub(super) async fn keep_uses(&mut self) {
-        self.world.authority.keep_all_uses().await.unwrap();
+        let now = self.now();
+        self.world.authority.keep_all_uses(now).await.unwrap();
         self.written = self.model.tokens.iter().map(|t| t.used.clone()).collect();
     }
 

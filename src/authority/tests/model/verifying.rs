@@ -17,6 +17,7 @@ use crate::authority::secret::{Secret, TokenId};
 use crate::authority::tests::dice::Dice;
 use crate::authority::tests::naive::{Plain, judge_naively};
 use crate::authority::tests::samples::{address, demanded, name};
+use crate::authority::tests::stage::at_time;
 use crate::authority::token::TokenKind;
 use crate::authority::{Access, Caller, Judgement, Scope, Seen};
 
@@ -142,6 +143,7 @@ impl Verify {
                 TokenKind::Api
             },
             library: name(library.name),
+            library_uid: world.uids[token.library],
             tenant_id: if library.alive { library.tenant } else { "" }.to_owned(),
             user: name(user.name),
             user_kind: user.alive.then(|| kind(user.kind)),
@@ -186,7 +188,7 @@ impl Verify {
         });
         let told = world
             .authority
-            .verify(&text, &demand, caller.as_ref(), Moment(model.now))
+            .verify(&text, &demand, caller.as_ref(), at_time(Moment(model.now)))
             .await;
         let told = told.map_err(|error| format!("verify: {error}"))?;
         same("the verdict", &verdict, &told.verdict.as_str())?;

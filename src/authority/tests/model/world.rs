@@ -74,10 +74,10 @@ impl World {
     }
 
     /// Closes the store, and opens it anew. No token is loaded yet.
-    pub(super) async fn reopen(&mut self) {
+    pub(super) async fn reopen(&mut self, now: Now) {
         // The engine in memory lasts as long as its value.
         if matches!(self.engine, Engine::Disk(_)) {
-            self.authority.close().await;
+            self.authority.close(now).await;
         }
         (self.authority, self.store) = opened(&self.engine, &self.root).await;
         self.loaded = Loaded::To(None);

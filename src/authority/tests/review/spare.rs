@@ -170,7 +170,7 @@ async fn what_would_do_still_does_and_leaves_nothing_to_say() {
         };
         let judged = stage
             .authority
-            .verify(&secret, &wider, None, stage.time())
+            .verify(&secret, &wider, None, stage.now())
             .await;
         assert_eq!(judged.unwrap().verdict, Verdict::MissingPermission);
     }
@@ -203,7 +203,7 @@ async fn of_a_token_that_needed_nothing_that_it_has_nothing_is_left() {
     };
     let judged = stage
         .authority
-        .verify(&secret, &demand, None, stage.time())
+        .verify(&secret, &demand, None, stage.now())
         .await;
     assert_eq!(judged.unwrap().verdict, Verdict::MissingPermission);
 }
