@@ -167,6 +167,12 @@ impl Watch {
         self.authority.revision_text(revision)
     }
 
+    /// Whether it is looking into the log.
+    #[cfg(test)]
+    pub(super) fn is_searching(&self) -> bool {
+        matches!(self.source, Source::Log(_))
+    }
+
     /// Looks once, and then judges the caller.
     ///
     /// # Errors
