@@ -108,11 +108,11 @@ guide '### Tokens of another system'
 expect "$(field "$erp" imported)" weak "how it was imported"
 expect "$(ta token list --imported weak -o name)" "" "weak tokens that are left"
 
-# What a review proposes can be pasted; ADDRESS stands where nobody knows one. The first of several for a token may end it.
+# What a review proposes can be pasted; <CIDR> stands where nobody knows an address. The first of several for a token may end it.
 # The operator pastes it: no token, the administrator's neither, changes its own grant.
 export TOKEN_AUTHORITY_CREDENTIAL_FILE=token-authority-data/operator.token
 token-authority() { ta "$@"; }
-mends=$(ta token review --library north --field mend | grep -v ADDRESS | awk '!seen[$4]++')
+mends=$(ta token review --library north --field mend | grep -vF "<CIDR>" | awk '!seen[$4]++')
 while read -r mend; do
     eval "$mend" </dev/null >>"$work/shown" || fail "$mend: $(<"$work/told")"
     passed=$((passed + 1))
