@@ -127,7 +127,8 @@ impl Shelf {
 impl Words {
     /// Holds what all libraries share until it is dropped: whoever needs it waits.
     pub(super) fn held(&self) -> impl Drop {
-        self.libraries.write().unwrap()
+        let held = self.libraries.write();
+        held.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
