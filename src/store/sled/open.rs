@@ -47,10 +47,13 @@ const BLOB_DIR: &str = "blobs";
 pub(super) struct Opened {
     pub(super) db: ::sled::Db,
     pub(super) data: File,
-    pub(super) lock: File,
+    pub(super) lock: Lock,
     pub(super) meta: Meta,
     pub(super) mark: Mark,
 }
+
+/// Keeps all others out of the directory, until it is dropped.
+pub(super) struct Lock(File);
 
 /// Why a directory can't be opened as a store.
 #[derive(Debug)]
@@ -120,7 +123,7 @@ pub(crate) fn make_directory(dir: &Path) -> io::Result<()> {
     missing.into_iter().try_for_each(sync_parent)
 }
 
-fn lock(dir: &Path) -> Result<File, OpenError> {
+fn lock(dir: &Path) -> Result<Lock, OpenError> {
     let path = dir.join(LOCK_FILE);
     let file = OpenOptions::new()
         .create(true)
@@ -130,7 +133,7 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
         .open(&path)
         .map_err(at(&path))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(OpenError::InUse(dir.to_owned())),
         Err(error) => Err(OpenError::Io(path, error.into())),
     }
@@ -268,6 +271,16 @@ fn create(db: &::sled::Db, data: &File, dir: &Path) -> Result<Meta, OpenError> {
     Ok(meta)
 }
 
+// === impl Lock ===
+
+impl Drop for Lock {
+    /// Closing the file alone would not let go of it while another thread starts a process: between its fork and its exec the
+    /// child holds the same lock. It can only fail for a file that is not open.
+    fn drop(&mut self) {
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
 // === impl OpenError ===
 
 impl fmt::Display for OpenError {
@@ -319,4 +332,23 @@ impl std::error::Error for OpenError {
 
 fn at(path: &Path) -> impl Fn(io::Error) -> OpenError + '_ {
     move |error| OpenError::Io(path.to_owned(), error)
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::tempdir;
+
+    use super::*;
+
+    #[test]
+    fn a_lock_that_a_starting_process_holds_too_is_let_go_of() {
+        let dir = tempdir().unwrap();
+        let held = lock(dir.path()).unwrap();
+        // As between the fork and the exec of a child.
+        let inherited = held.0.try_clone().unwrap();
+        assert!(matches!(lock(dir.path()), Err(OpenError::InUse(_))));
+        drop(held);
+        assert!(lock(dir.path()).is_ok());
+        drop(inherited);
+    }
 }

@@ -14,7 +14,7 @@ use super::{
     batch::{Batch, Refusal, read, scan},
     envelope::Meta,
     mark::Mark,
-    open::{Opened, wait_until_released},
+    open::{Lock, Opened, wait_until_released},
     shared::{Shared, start_watchdog},
 };
 use crate::store::{
@@ -70,7 +70,7 @@ struct Writer {
     /// Our own handle of sled's file, so that we get the errors of writing back, whoever else syncs it.
     data: File,
     /// Held as long as sled may touch the directory.
-    lock: File,
+    lock: Lock,
     meta: Meta,
     mark: Mark,
     follower: Box<dyn Follower>,
