@@ -70,7 +70,7 @@ impl Authority {
 
 #[async_trait]
 impl Command for CreateUserType {
-    const ACTION: &'static str = "user_type.create";
+    const ACTION: &'static str = "user-type.create";
     type Answer = UserType;
 
     async fn plan(
@@ -105,7 +105,7 @@ impl Command for CreateUserType {
 
 #[async_trait]
 impl Command for UpdateUserType {
-    const ACTION: &'static str = "user_type.update";
+    const ACTION: &'static str = "user-type.update";
     type Answer = UserType;
 
     async fn plan(
@@ -144,7 +144,7 @@ impl Command for UpdateUserType {
 
 #[async_trait]
 impl Command for DeleteUserType {
-    const ACTION: &'static str = "user_type.delete";
+    const ACTION: &'static str = "user-type.delete";
     type Answer = UserType;
 
     async fn plan(

@@ -164,7 +164,7 @@ async fn each_filter_of_events_leaves_what_it_says() {
     };
     assert_eq!(actions(of_tokens).await, expected[..3]);
     let exact = ListAuditEventsRequest {
-        action: "user_type.create".into(),
+        action: "user-type.create".into(),
         ..Default::default()
     };
     assert_eq!(actions(exact).await.len(), 2);

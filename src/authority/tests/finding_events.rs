@@ -182,7 +182,7 @@ async fn a_filter_of_events_that_finds_little_goes_on_in_short_pages() {
         listed.await.unwrap()
     };
     let little = EventFilter {
-        action: Some("user_type.".to_owned()),
+        action: Some("user-type.".to_owned()),
         ..EventFilter::of(named("acme"))
     };
     let page = list(&little, String::new()).await;

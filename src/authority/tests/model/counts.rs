@@ -69,9 +69,9 @@ const DONE: [&str; 27] = [
     "user.delete",
     "user.set-password",
     "user.update",
-    "user_type.create",
-    "user_type.delete",
-    "user_type.update",
+    "user-type.create",
+    "user-type.delete",
+    "user-type.update",
 ];
 
 // === impl Counts ===
