@@ -23,8 +23,6 @@ pub(super) struct Model {
     pub(super) complete: bool,
     /// All that expired, or came near it, before this time was told.
     pub(super) due: Option<i64>,
-    /// Refused uses, by token and verdict, that an event is to tell of.
-    pub(super) untold: Vec<(usize, Text)>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

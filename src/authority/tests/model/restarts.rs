@@ -30,6 +30,8 @@ impl Run {
     /// With fewer than all tokens loaded at first, if fewer are asked for. One that is killed loses what was not written of uses.
     pub(super) async fn restart(&mut self, loaded: usize, killed: bool) -> Agreed {
         if !killed || !self.world.is_in_memory() {
+            // As every stop does.
+            self.tell_all_refused().await?;
             self.keep_uses().await;
         }
         self.forget_unwritten();
@@ -37,6 +39,7 @@ impl Run {
         self.model.now += 1;
         let now = self.now();
         self.world.reopen(now).await;
+        self.model.complete = false;
         if loaded < ONLY_SOME {
             let some = 1 + self.model.tokens.len() * loaded / ONLY_SOME;
             self.world.load(some).await;

@@ -41,8 +41,16 @@ pub(super) struct Refused {
     /// When an event last told of it, and how often it had been by then.
     pub(super) told: Option<i64>,
     pub(super) told_count: i64,
-    /// Whether an event is to tell of it.
-    pub(super) waits: bool,
+    pub(super) waits: Waits,
+}
+
+/// Whether an event is to tell of refusals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waits {
+    No,
+    /// It is seen at a start, when all is loaded: that depends on how far time is known to be.
+    Perhaps,
+    Surely,
 }
 
 /// What is noted of one use.
@@ -67,8 +75,8 @@ pub(super) fn minutes(idle: Text) -> i64 {
 }
 
 impl Refused {
-    /// What says something of the token itself is told, once an hour.
-    pub(super) fn is_due(&self, now: i64) -> bool {
+    /// What says something of the token itself is told.
+    fn is_told_of(&self) -> bool {
         const ABOUT_A_DEMAND: [Text; 5] = [
             "WRONG_LIBRARY",
             "WRONG_API",
@@ -76,15 +84,19 @@ impl Refused {
             "WRONG_DEPARTMENT",
             "MISSING_PERMISSION",
         ];
-        let told_of = !ABOUT_A_DEMAND.contains(&self.verdict);
-        told_of && self.told.is_none_or(|told| now >= told + 60 * 60 * 1000)
+        !ABOUT_A_DEMAND.contains(&self.verdict)
+    }
+
+    /// Once an hour.
+    pub(super) fn is_due(&self, now: i64) -> bool {
+        self.is_told_of() && self.told.is_none_or(|told| now >= told + 60 * 60 * 1000)
     }
 }
 
 impl Model {
     /// A use counts once its secret has proved right; one that is refused counts as refused alone.
     pub(super) fn note(&mut self, note: Note<'_>) {
-        let now = self.now;
+        let (now, loading) = (self.now, !self.complete);
         let used = &mut self.tokens[note.at].used;
         if note.verdict == "VALID" {
             let last = used.last.as_ref();
@@ -109,7 +121,7 @@ impl Model {
                 by: String::new(),
                 told: None,
                 told_count: 0,
-                waits: false,
+                waits: Waits::No,
             });
             used.refused.len() - 1
         });
@@ -118,9 +130,10 @@ impl Model {
         if now >= refused.last + SAME_USE {
             (refused.last, refused.by) = (now, note.by);
         }
-        if !refused.waits && refused.is_due(now) {
-            refused.waits = true;
-            self.untold.push((note.at, note.verdict));
+        if refused.is_due(now) {
+            refused.waits = Waits::Surely;
+        } else if loading && refused.is_told_of() && refused.waits == Waits::No {
+            refused.waits = Waits::Perhaps;
         }
     }
 
@@ -204,13 +217,17 @@ impl Run {
         self.written = self.model.tokens.iter().map(|t| t.used.clone()).collect();
     }
 
-    /// What was not written is lost; nor is it written what waits to be told.
+    /// What was not written is lost. What waits to be told is found again.
     pub(super) fn forget_unwritten(&mut self) {
-        self.model.untold.clear();
         for (at, token) in self.model.tokens.iter_mut().enumerate() {
             token.used = self.written.get(at).cloned().unwrap_or_default();
             for refused in &mut token.used.refused {
-                refused.waits = false;
+                refused.waits = match refused.told {
+                    _ if refused.count == refused.told_count => Waits::No,
+                    None if refused.is_told_of() => Waits::Surely,
+                    Some(_) if refused.is_told_of() => Waits::Perhaps,
+                    _ => Waits::No,
+                };
             }
         }
     }

@@ -3,8 +3,9 @@
 use super::caller::Presented;
 use super::compare::{Agreed, compare_event, same};
 use super::finding::Listed;
-use super::records::Event;
+use super::records::{Comment, Event};
 use super::run::Run;
+use super::telling::REFUSED;
 use crate::authority::error::Error;
 use crate::authority::list::EventFilter;
 use crate::authority::moment::Moment;
@@ -65,10 +66,22 @@ impl Run {
         // Those of one commit have no order.
         let id = |event: &Event| {
             let token = event.token.map(|at| self.world.ids[at].to_string());
-            (event.revision, token.unwrap_or_default(), event.action)
+            let why = match &event.comment {
+                Comment::Told(why) if event.action == REFUSED => why.clone(),
+                _ => String::new(),
+            };
+            (event.revision, token.unwrap_or_default(), event.action, why)
         };
         events.sort_by_key(|event| id(event));
-        told.sort_by_key(|(at, event)| (*at, event.token_id.clone(), event.action.clone()));
+        told.sort_by_key(|(at, event)| {
+            let refused = event.action == REFUSED;
+            let why = if refused {
+                event.comment.clone()
+            } else {
+                String::new()
+            };
+            (*at, event.token_id.clone(), event.action.clone(), why)
+        });
         let revisions: Vec<u64> = events.iter().map(|event| event.revision).collect();
         let told_revisions: Vec<u64> = told.iter().map(|(revision, _)| *revision).collect();
         same("the revisions", &revisions, &told_revisions).map_err(described)?;
@@ -99,9 +112,7 @@ impl Run {
         loop {
             match watch.step(now).await? {
                 Step::Told(events) => {
-                    let events = events
-                        .iter()
-                        .filter(|event| event.value.action != "token.refused");
+                    let events = events.iter();
                     all.extend(events.map(|event| (event.revision.0, event.value.clone())));
                 }
                 Step::Searching | Step::Passed => {}

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use super::change::{Etag, Pick};
 use super::records::Model;
 use crate::authority::Authority;
+use crate::authority::audit::AuditEvent;
 use crate::authority::directory::Uid;
 use crate::authority::index::Index;
 use crate::authority::keys::RootKey;
@@ -29,6 +30,9 @@ pub(super) struct World {
     pub(super) uids: Vec<Uid>,
     loaded: Loaded,
 }
+
+/// Records that one look into the store takes.
+const SLICE: usize = 1000;
 
 /// How far the tokens are loaded.
 enum Loaded {
@@ -91,6 +95,31 @@ impl World {
     /// The revision of the last commit.
     pub(super) fn revision(&self) -> u64 {
         self.authority.index.read().unwrap().revision().0
+    }
+
+    /// The audit events of the commits after a revision: of each library the oldest first.
+    pub(super) async fn events_after(&self, revision: u64) -> Vec<(u64, AuditEvent)> {
+        let mut after = None;
+        let mut events = Vec::new();
+        loop {
+            let records = self
+                .store
+                .scan(keyspace::AUDIT.to_vec(), after, SLICE)
+                .await;
+            let records = records.unwrap();
+            after = records.last().map(|record| record.key.clone());
+            let new = records.iter().filter(|r| r.mod_revision.0 > revision);
+            events.extend(new.map(|r| {
+                (
+                    r.mod_revision.0,
+                    keyspace::decode::<AuditEvent>(r).unwrap().value,
+                )
+            }));
+            if records.len() < SLICE {
+                events.reverse();
+                return events;
+            }
+        }
     }
 
     pub(super) fn is_complete(&self) -> bool {
