@@ -116,3 +116,17 @@ async fn a_locator_that_is_guessed_at_in_one_library_is_free_in_another() {
         }
     }
 }
+
+/// Of a runtime with one thread, whatever else waits has its turn only where a call lets it.
+#[tokio::test]
+async fn a_string_that_is_looked_for_in_many_libraries_lets_others_have_their_turn() {
+    let stage = Stage::new().await;
+    for number in 0..65 {
+        let of = format!("lib{number}");
+        library(&stage, &of).await;
+        import_into(&stage, &of, &hex(&of)).await;
+    }
+    let other = tokio::spawn(async {});
+    assert_eq!(stage.verdict(&hex("unknown")).await, Verdict::NotFound);
+    assert!(other.is_finished());
+}
