@@ -209,6 +209,21 @@ async fn a_write_that_fails_is_made_up_for() {
 }
 
 #[tokio::test]
+async fn a_record_that_is_damaged_keeps_no_other_from_being_written() {
+    let stage = Stage::new().await;
+    let (damaged, secret) = stage.token().await;
+    stage.verdict(&secret).await;
+    let (id, secret) = stage.token().await;
+    stage.uses(&secret, "orders:read").await;
+    let bucket = crate::authority::uses::Bucket::of(damaged);
+    stage.store.damages(keyspace::uses(bucket, 0));
+    assert!(stage.authority.keep_uses(stage.now()).await.is_err());
+    stage.kept().await;
+    let used = stage.used(id);
+    assert_eq!(stage.reopened().await.used(id), used);
+}
+
+#[tokio::test]
 async fn uses_of_a_token_that_is_gone_are_forgotten() {
     let stage = Stage::new().await;
     let (id, secret) = stage.token().await;

@@ -340,8 +340,8 @@ fn a_token_whose_library_has_no_room_is_written_once_and_waits_for_no_other() {
         ["orders:a", "orders:b", "orders:c"].map(ask),
         [true, false, false]
     );
-    let used = uses.of(id(1)).unwrap();
-    assert_eq!((used.permissions.len(), used.more_permissions), (0, true));
+    let found = uses.of(id(1)).unwrap();
+    assert_eq!((found.permissions.len(), found.more_permissions), (0, true));
     let held = uses.words.held();
     let (done, waits) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
@@ -371,9 +371,9 @@ fn of_what_is_read_a_library_keeps_each_text_once_and_what_has_no_room_counts_as
     let known = |library, text: &str| read.words.keep(library, Kind::Permission, text);
     let shared = known(LIBRARY, "orders:read").unwrap();
     for number in [1, 2] {
-        let used = read.of(id(number)).unwrap();
-        assert!(Arc::ptr_eq(&used.permissions[0], &shared));
-        let by = used.last.unwrap().by.unwrap();
+        let found = read.of(id(number)).unwrap();
+        assert!(Arc::ptr_eq(&found.permissions[0], &shared));
+        let by = found.last.unwrap().by.unwrap();
         let kept = read.words.keep(LIBRARY, Kind::Service, "acme/gate");
         assert!(Arc::ptr_eq(&by, &kept.unwrap()));
     }
@@ -381,8 +381,8 @@ fn of_what_is_read_a_library_keeps_each_text_once_and_what_has_no_room_counts_as
     let without_room = Uses::new();
     let _full = full(&without_room, LIBRARY);
     put(&without_room, &changes);
-    let used = without_room.of(id(1)).unwrap();
-    assert_eq!((used.permissions.len(), used.more_permissions), (0, true));
+    let found = without_room.of(id(1)).unwrap();
+    assert_eq!((found.permissions.len(), found.more_permissions), (0, true));
 }
 
 #[test]
