@@ -108,3 +108,49 @@ async fn refused_uses_that_wait_to_be_told_are_told_at_the_end() {
     assert_eq!(told.len(), 60);
     assert!(told.iter().all(|(_, action)| action == "token.refused"));
 }
+
+#[tokio::test]
+async fn what_needs_no_event_or_was_told_whole_is_not_told_after_a_start() {
+    let stage = Stage::new().await;
+    let (id, secret) = stage.token().await;
+    // A demand that is refused says nothing about the token.
+    assert_eq!(
+        stage.uses(&secret, "stock:move").await,
+        Verdict::MissingPermission
+    );
+    stage.done("adam", &suspend(id)).await;
+    stage.verdict(&secret).await;
+    stage.authority.tell_refused(stage.now()).await.unwrap();
+    stage.authority.keep_all_uses(stage.now()).await.unwrap();
+    let log = stage.log("acme").await;
+    assert_eq!(log[0], "token.refused");
+    // An hour later, as the next start knows, one would be due.
+    stage.later(2 * 60 * MINUTE);
+    stage.authority.sweep(stage.now()).await.unwrap();
+    let stage = stage.reopened().await;
+    stage.authority.tell_all_refused(stage.now()).await.unwrap();
+    assert_eq!(stage.log("acme").await, log);
+}
+
+#[tokio::test]
+async fn nothing_is_told_before_it_is_known_what_was() {
+    let stage = Stage::new().await;
+    let (id, secret) = stage.token().await;
+    stage.done("adam", &revoke(id)).await;
+    stage.verdict(&secret).await;
+    stage.authority.tell_refused(stage.now()).await.unwrap();
+    stage.kept().await;
+    let log = stage.log("acme").await;
+    let stage = stage.opened().await;
+    stage.later(10 * MINUTE);
+    assert_eq!(stage.verdict(&secret).await, Verdict::Revoked);
+    stage.authority.tell_refused(stage.now()).await.unwrap();
+    assert_eq!(stage.log("acme").await, log);
+    stage.authority.load_tokens().await.unwrap();
+    stage.authority.tell_refused(stage.now()).await.unwrap();
+    assert_eq!(stage.log("acme").await, log, "it was told within the hour");
+    stage.later(60 * MINUTE);
+    stage.verdict(&secret).await;
+    stage.authority.tell_refused(stage.now()).await.unwrap();
+    assert_eq!(stage.log("acme").await.len(), log.len() + 1);
+}

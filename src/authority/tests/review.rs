@@ -94,6 +94,20 @@ async fn a_token_that_nobody_uses_is_told_of() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_not_good_yet_is_not_told_to_lie_unused() {
+    let stage = Stage::new().await;
+    let later = CreateToken {
+        not_before: Some(stage.time().plus(30 * DAY)),
+        ..sound()
+    };
+    let (token, _) = stage.created("root", &later).await;
+    for (days, expected) in [(29, &[][..]), (7, &[]), (1, &[ReviewReason::NeverUsed])] {
+        stage.later(days * DAY);
+        assert_eq!(reasons(&stage, token.id).await, expected);
+    }
+}
+
+#[tokio::test]
 async fn a_token_that_ends_soon_or_too_late_is_told_of() {
     let stage = Stage::new().await;
     let soon = CreateToken {

@@ -13,6 +13,7 @@ use super::stage::{DAY, Stage, open};
 use super::watermarks::all_of;
 use crate::authority::error::Reason;
 use crate::authority::issue::CreateToken;
+use crate::authority::judge::Verdict;
 use crate::authority::libraries::UpdateLibrary;
 use crate::authority::moment::{Moment, Until};
 use crate::authority::update::UpdateToken;
@@ -139,6 +140,19 @@ async fn rotation_replaces_and_a_lower_limit_ends_nothing() {
     assert_eq!(
         stage.refusal("adam", &create_token("jane")).await,
         Reason::OwnerDisabled
+    );
+}
+
+#[tokio::test]
+async fn a_token_that_another_replaced_takes_no_seat_beside_it() {
+    let stage = limited(2).await;
+    let (old, secret) = stage.token().await;
+    stage.done("adam", &rotate(old)).await;
+    stage.token().await;
+    assert_eq!(stage.verdict(&secret).await, Verdict::Valid);
+    assert_eq!(
+        stage.refusal("adam", &create_token("jane")).await,
+        Reason::TooManyTokens
     );
 }
 

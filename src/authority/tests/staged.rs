@@ -25,6 +25,7 @@ pub(super) struct Staged {
     in_hook: AtomicBool,
     refuses: AtomicBool,
     unreadable: Mutex<Option<Key>>,
+    damaged: Mutex<Option<Key>>,
     pub(super) commits: AtomicUsize,
     pub(super) index: Arc<Mutex<Arc<Index>>>,
 }
@@ -47,6 +48,11 @@ impl Staged {
     /// From now on no load gets past this record's bytes.
     pub(super) fn spoil(&self, key: Key) {
         *self.unreadable.lock().unwrap() = Some(key);
+    }
+
+    /// From now on no commit gets past this record, as where the disk does not give it back.
+    pub(super) fn damages(&self, key: Key) {
+        *self.damaged.lock().unwrap() = Some(key);
     }
 }
 
@@ -80,6 +86,12 @@ impl Store for Staged {
     ) -> Result<Revision, StoreError> {
         if self.refuses.load(Ordering::SeqCst) {
             return Err(StoreError::Busy);
+        }
+        let damaged = self.damaged.lock().unwrap().clone();
+        if let Some(key) = damaged
+            && changes.iter().any(|change| *change.key() == key)
+        {
+            return Err(StoreError::Damaged(key));
         }
         if !self.in_hook.swap(true, Ordering::SeqCst) {
             self.commits.fetch_add(1, Ordering::SeqCst);
@@ -138,6 +150,7 @@ pub(super) fn new_store() -> Arc<Staged> {
         in_hook: AtomicBool::new(false),
         refuses: AtomicBool::new(false),
         unreadable: Mutex::default(),
+        damaged: Mutex::default(),
         commits: AtomicUsize::new(0),
         index,
     })

@@ -4,6 +4,7 @@ use super::commands::create_token;
 use super::lifecycle::suspend;
 use super::samples::{address, demanded, name, named};
 use super::stage::{DAY, MINUTE, Stage};
+use crate::authority::directory::Library;
 use crate::authority::judge::{Demand, Verdict};
 use crate::authority::keyspace;
 use crate::authority::list::{TokenFilter, Window};
@@ -11,7 +12,7 @@ use crate::authority::moment::Moment;
 use crate::authority::page::PageRequest;
 use crate::authority::permission::Reserved;
 use crate::authority::secret::TokenId;
-use crate::authority::uses::{FLUSH_INTERVAL_MS, Use};
+use crate::authority::uses::{FLUSH_INTERVAL_MS, MAX_DEMANDED, Note, Service, Use};
 use crate::store::{Change, Store as _};
 
 impl Stage {
@@ -152,7 +153,9 @@ async fn uses_are_kept_apart_from_the_token_and_found_after_a_start() {
     stage.uses(&secret, "orders:write").await;
     let stage = stage.reopened().await;
     assert_eq!(stage.used(id), used);
-    // Where the end is told, nothing is.
+    // Where the end is told, nothing is, however little time has passed since it was written.
+    stage.uses(&secret, "orders:write").await;
+    stage.kept().await;
     stage.later(1000);
     stage.uses(&secret, "orders:read").await;
     let exact = stage.used(id);
@@ -200,6 +203,21 @@ async fn a_write_that_fails_is_made_up_for() {
     stage.store.refuses_commits(true);
     assert!(stage.authority.keep_uses(stage.now()).await.is_err());
     stage.store.refuses_commits(false);
+    stage.kept().await;
+    let used = stage.used(id);
+    assert_eq!(stage.reopened().await.used(id), used);
+}
+
+#[tokio::test]
+async fn a_record_that_is_damaged_keeps_no_other_from_being_written() {
+    let stage = Stage::new().await;
+    let (damaged, secret) = stage.token().await;
+    stage.verdict(&secret).await;
+    let (id, secret) = stage.token().await;
+    stage.uses(&secret, "orders:read").await;
+    let bucket = crate::authority::uses::Bucket::of(damaged);
+    stage.store.damages(keyspace::uses(bucket, 0));
+    assert!(stage.authority.keep_uses(stage.now()).await.is_err());
     stage.kept().await;
     let used = stage.used(id);
     assert_eq!(stage.reopened().await.used(id), used);
@@ -309,4 +327,44 @@ async fn a_kill_takes_back_less_than_the_flush_interval() {
         let known = stage.used(id).last.unwrap().time;
         assert!(now.0 - known.0 < FLUSH_INTERVAL_MS, "{now} {known}");
     }
+}
+
+#[tokio::test]
+async fn texts_that_no_use_names_any_more_make_room_for_new_ones() {
+    let stage = Stage::new().await;
+    let (id, secret) = stage.token().await;
+    let library = stage.stored::<Library>(keyspace::library("acme")).await;
+    let library = library.unwrap().uid;
+    // Of tokens that there are not, so that what is noted of them is forgotten.
+    for number in 0..300_u16 {
+        let [high, low] = number.to_be_bytes();
+        let mut bytes = [7; 16];
+        (bytes[2], bytes[3]) = (high, low);
+        let demanded: Vec<_> = (0..MAX_DEMANDED)
+            .map(|n| demanded(&format!("p{number}:a{n}")))
+            .collect();
+        stage.authority.uses().note(&Note {
+            id: TokenId(bytes),
+            library,
+            is_session: false,
+            verdict: Verdict::Valid,
+            demanded: &demanded,
+            right: None,
+            client_ip: None,
+            by: Service::Anonymous,
+            time: stage.time(),
+            ahead: None,
+        });
+    }
+    assert_eq!(stage.uses(&secret, "orders:read").await, Verdict::Valid);
+    assert!(stage.used(id).more_permissions);
+    stage.kept().await;
+    // Those tokens are forgotten by now, and with the next text that finds no room, theirs are.
+    let (_, secret) = stage.token().await;
+    stage.uses(&secret, "orders:write").await;
+    stage.kept().await;
+    let (id, secret) = stage.token().await;
+    assert_eq!(stage.uses(&secret, "orders:write").await, Verdict::Valid);
+    assert_eq!(permissions(&stage.used(id)), ["orders:write"]);
+    assert!(!stage.used(id).more_permissions);
 }

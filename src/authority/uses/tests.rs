@@ -1,3 +1,4 @@
+use super::words::Kind;
 use super::*;
 use crate::authority::tests::samples::{address, demanded, name};
 use crate::store::{MAX_VALUE_BYTES, Revision};
@@ -33,6 +34,11 @@ fn last(uses: &Uses, number: u16) -> Option<i64> {
 /// Everything that is stored of a bucket, as another process reads it.
 fn stored(changes: &[Change]) -> Uses {
     let read = Uses::new();
+    put(&read, changes);
+    read
+}
+
+fn put(read: &Uses, changes: &[Change]) {
     for change in changes {
         if let Change::Put(key, value) = change {
             assert!(value.len() <= MAX_VALUE_BYTES, "{}", value.len());
@@ -45,7 +51,6 @@ fn stored(changes: &[Change]) -> Uses {
             assert_eq!(read.put(&record, |_| Some(LIBRARY)), Some(()));
         }
     }
-    read
 }
 
 fn take(uses: &Uses) -> Vec<Change> {
@@ -307,4 +312,86 @@ fn a_token_that_was_asked_for_more_than_is_kept_waits_for_no_other() {
         assert!(noted.is_ok(), "it waits for what all share");
     });
     assert_eq!(last(&uses, 1), Some(2000));
+}
+
+/// A library that has no room for another permission, for as long as what is given back is held.
+fn full(uses: &Uses, library: Uid) -> Vec<std::sync::Arc<str>> {
+    let texts = (0..).map(|number| format!("full:{number}"));
+    let kept = texts.map_while(|text| uses.words.keep(library, Kind::Permission, &text));
+    kept.collect()
+}
+
+#[test]
+fn a_token_whose_library_has_no_room_is_written_once_and_waits_for_no_other() {
+    let uses = Uses::new();
+    let _full = full(&uses, LIBRARY);
+    let ask = |permission: &str| {
+        uses.note(&Note {
+            demanded: &[demanded(permission)],
+            ..note(1, 1)
+        });
+        let waiting = lock(&uses.waiting).pop().is_some();
+        if waiting {
+            take(&uses);
+        }
+        waiting
+    };
+    assert_eq!(
+        ["orders:a", "orders:b", "orders:c"].map(ask),
+        [true, false, false]
+    );
+    let found = uses.of(id(1)).unwrap();
+    assert_eq!((found.permissions.len(), found.more_permissions), (0, true));
+    let held = uses.words.held();
+    let (done, waits) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            ask("orders:d");
+            done.send(()).unwrap();
+        });
+        let noted = waits.recv_timeout(std::time::Duration::from_secs(10));
+        drop(held);
+        assert!(noted.is_ok(), "it waits for what all share");
+    });
+}
+
+#[test]
+fn of_what_is_read_a_library_keeps_each_text_once_and_what_has_no_room_counts_as_more() {
+    let uses = Uses::new();
+    let (acme, gate) = (name("acme"), name("gate"));
+    for number in [1, 2] {
+        uses.note(&Note {
+            demanded: &[demanded("orders:read")],
+            by: Service::User(&acme, &gate),
+            ..note(number, 1)
+        });
+    }
+    let changes = take(&uses);
+    let read = stored(&changes);
+    let known = |library, text: &str| read.words.keep(library, Kind::Permission, text);
+    let shared = known(LIBRARY, "orders:read").unwrap();
+    for number in [1, 2] {
+        let found = read.of(id(number)).unwrap();
+        assert!(Arc::ptr_eq(&found.permissions[0], &shared));
+        let by = found.last.unwrap().by.unwrap();
+        let kept = read.words.keep(LIBRARY, Kind::Service, "acme/gate");
+        assert!(Arc::ptr_eq(&by, &kept.unwrap()));
+    }
+
+    let without_room = Uses::new();
+    let _full = full(&without_room, LIBRARY);
+    put(&without_room, &changes);
+    let found = without_room.of(id(1)).unwrap();
+    assert_eq!((found.permissions.len(), found.more_permissions), (0, true));
+}
+
+#[test]
+fn what_was_read_is_written_again_only_once_a_use_is_so_much_newer() {
+    let uses = Uses::new();
+    uses.note(&note(1, 1));
+    let read = stored(&take(&uses));
+    for (time, waits) in [(1 + STEP_MS - 1, false), (1 + STEP_MS, true)] {
+        read.note(&note(1, time));
+        assert_eq!(lock(&read.waiting).pop().is_some(), waits, "{time}");
+    }
 }

@@ -367,6 +367,11 @@ mod tests {
         earlier.head = Revision(400);
         let all = told(&log, earlier, REMEMBERED);
         assert_eq!((whole(&all).len(), all.last().unwrap().1), (395, 400));
+        // Nor does it reach into that before its end.
+        earlier.head = Revision(30);
+        let all = told(&log, earlier, REMEMBERED);
+        assert_eq!(whole(&all), (6..=30).collect::<Vec<_>>());
+        assert!(all.iter().all(|(_, reached)| *reached <= 30));
     }
 
     #[test]

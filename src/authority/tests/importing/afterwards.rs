@@ -1,6 +1,8 @@
 //! What becomes of imported tokens: as of others, but for what they are no good for.
 
 use super::*;
+use crate::authority::review::ReviewReason;
+use crate::authority::tests::samples::lifetime;
 
 #[tokio::test]
 async fn an_imported_token_is_changed_listed_rotated_and_ended_as_others_are() {
@@ -25,17 +27,35 @@ async fn an_imported_token_is_changed_listed_rotated_and_ended_as_others_are() {
     }
     let rotate = RotateToken {
         id: weak.id,
-        overlap: None,
+        overlap: Some(lifetime("1d")),
         until: None,
         etag: String::new(),
     };
+    assert!(is_told_weak(&stage, weak.id).await);
+    assert!(!is_told_weak(&stage, strong.id).await);
     let done = stage.done("adam", &rotate).await;
     let (new, secret) = (done.answer.unwrap().value, done.secret.unwrap());
     assert_eq!((new.imported, new.etag), (None, None));
+    // Not even while it works on.
+    assert!(!is_told_weak(&stage, weak.id).await);
+    assert_eq!(stage.verdict(WEAK).await, Verdict::Valid);
+    stage.later(DAY);
     assert_eq!(stage.verdict(secret.expose()).await, Verdict::Valid);
     assert_eq!(stage.verdict(WEAK).await, Verdict::Revoked);
     stage.done("adam", &revoke(strong.id)).await;
     assert_eq!(stage.verdict(STRONG).await, Verdict::Revoked);
+}
+
+/// Whether a review says that a token is to be rotated.
+async fn is_told_weak(stage: &Stage, id: TokenId) -> bool {
+    let caller = stage.authenticate("adam", Reserved::TokensAdmin).await;
+    let (caller, acme, page) = (caller.unwrap(), name("acme"), PageRequest::default());
+    let found = stage
+        .authority
+        .review_tokens(&caller, &acme, &page, stage.time());
+    let found = found.await.unwrap().items;
+    let found = found.iter().find(|found| found.token.value.id == id);
+    found.is_some_and(|found| found.found.reasons.contains(&ReviewReason::ImportedWeak))
 }
 
 async fn listed(stage: &Stage, filter: &TokenFilter) -> Vec<TokenId> {

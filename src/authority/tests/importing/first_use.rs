@@ -1,7 +1,13 @@
 //! The first use of a weak token: slow, counted, and the last of its kind.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
 use super::*;
 use crate::authority::tests::stage::{MINUTE, at_time};
+use crate::store::{Change, Store as _};
 
 /// What a guesser is told, in order.
 async fn guesses(stage: &Stage, locator: &str, count: usize) -> Vec<Result<Verdict, Reason>> {
@@ -220,4 +226,48 @@ async fn another_system_s_hash_that_was_altered_or_moved_opens_for_nobody() {
         let error = judged(&stage, string, Scope::All).await.unwrap_err();
         assert_eq!(error.reason, Reason::Internal);
     }
+}
+
+#[tokio::test]
+async fn who_may_not_guess_is_told_so_while_another_first_use_is_under_way() {
+    let stage = Arc::new(Stage::new().await);
+    imported(&stage, &import(plaintext(WEAK))).await;
+    for _ in 0..5 {
+        let guessed = verdict_from(&stage, "shop7.a-wrong-string", "192.0.2.7").await;
+        assert_eq!(guessed, Ok(Verdict::NotFound));
+    }
+    let (reached, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (at_commit, released) = (reached.clone(), go_on.clone());
+    stage.store.before_commit(async move {
+        at_commit.notify_one();
+        released.notified().await;
+    });
+    let owner = {
+        let stage = stage.clone();
+        tokio::spawn(async move { verdict_from(&stage, WEAK, "192.0.2.8").await })
+    };
+    reached.notified().await;
+    let guessed = verdict_from(&stage, "shop7.a-wrong-string", "192.0.2.7");
+    let guessed = tokio::time::timeout(Duration::from_secs(10), guessed).await;
+    assert_eq!(guessed.unwrap(), Err(Reason::LimitExceeded));
+    go_on.notify_one();
+    assert_eq!(owner.await.unwrap(), Ok(Verdict::Valid));
+}
+
+#[tokio::test]
+async fn a_string_that_proved_right_is_not_that_of_another_token_of_its_locator() {
+    let stage = Arc::new(Stage::new().await);
+    let old = imported(&stage, &import(plaintext(WEAK))).await.value;
+    let other = stage.clone();
+    // While it is being used for the first time, it is gone, and one with its locator is there.
+    stage.store.before_commit(async move {
+        let gone = Change::Delete(keyspace::token(old.id));
+        other.store.commit(Vec::new(), vec![gone]).await.unwrap();
+        other.later(1);
+        let next = import(plaintext("shop7.winter-of-2020"));
+        let next = imported(&other, &next).await.value;
+        assert_eq!(next.id, old.id);
+    });
+    assert_eq!(stage.verdict(WEAK).await, Verdict::NotFound);
+    assert_eq!(stage.verdict("shop7.winter-of-2020").await, Verdict::Valid);
 }

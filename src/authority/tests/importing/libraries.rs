@@ -1,6 +1,8 @@
 //! Strings that are looked for in many libraries, and those that several of them know.
 
 use super::*;
+use crate::authority::libraries::{DeleteLibrary, UpdateLibrary};
+use crate::authority::tests::commands::update_library;
 use crate::authority::user_types::CreateUserType;
 use crate::authority::users::CreateUser;
 
@@ -115,4 +117,81 @@ async fn a_locator_that_is_guessed_at_in_one_library_is_free_in_another() {
             assert_eq!(stage.verdict(&text).await, Verdict::Valid);
         }
     }
+}
+
+/// Of a runtime with one thread, whatever else waits has its turn only where a call lets it.
+#[tokio::test]
+async fn a_string_that_is_looked_for_in_many_libraries_lets_others_have_their_turn() {
+    let stage = Stage::new().await;
+    for number in 0..65 {
+        let of = format!("lib{number}");
+        library(&stage, &of).await;
+        import_into(&stage, &of, &hex(&of)).await;
+    }
+    let other = tokio::spawn(async {});
+    assert_eq!(stage.verdict(&hex("unknown")).await, Verdict::NotFound);
+    assert!(other.is_finished());
+}
+
+#[tokio::test]
+async fn where_one_library_proves_a_string_it_is_no_guess_at_the_other_s() {
+    let stage = Stage::new().await;
+    library(&stage, "rival").await;
+    let proved = "shop7.summer-of-2019";
+    import_into(&stage, "acme", proved).await;
+    assert_eq!(stage.verdict(proved).await, Verdict::Valid);
+    let unproven = "shop7.winter-of-2020";
+    import_into(&stage, "rival", unproven).await;
+    for _ in 0..20 {
+        assert_eq!(stage.verdict(proved).await, Verdict::Valid);
+    }
+    assert_eq!(stage.verdict(unproven).await, Verdict::Valid);
+}
+
+#[tokio::test]
+async fn a_string_that_another_cut_leads_to_a_token_is_no_guess_at_it() {
+    let stage = Stage::new().await;
+    imported(&stage, &import(plaintext("shop7.summer-of-2019"))).await;
+    let by_length = ImportToken {
+        cut: Some(Cut::Prefix(5)),
+        ..import(plaintext("store-of-2019-and-on"))
+    };
+    imported(&stage, &by_length).await;
+    for _ in 0..20 {
+        assert_eq!(stage.verdict("shop7-of-no-token").await, Verdict::NotFound);
+    }
+    assert_eq!(stage.verdict("shop7.summer-of-2019").await, Verdict::Valid);
+    assert_eq!(stage.verdict("store-of-2019-and-on").await, Verdict::Valid);
+}
+
+#[tokio::test]
+async fn what_was_placed_in_a_library_is_not_made_in_another_of_its_name() {
+    let stage = Stage::new().await;
+    library(&stage, "rival").await;
+    let asked = ImportToken {
+        token: CreateToken {
+            library: name("rival"),
+            ..create_token("jane")
+        },
+        ..import(plaintext(STRONG))
+    };
+    let (call, now) = (call(&stage, "root").await, stage.now());
+    let authority = &stage.authority;
+    let into = authority.import_into(&call.caller, &name("rival"), now.time);
+    let placed = authority.place_import(&asked, into.unwrap()).unwrap();
+    let disable = UpdateLibrary {
+        disabled: Some(true),
+        ..update_library("rival")
+    };
+    stage.done("root", &disable).await;
+    let delete = DeleteLibrary {
+        library: name("rival"),
+        etag: String::new(),
+    };
+    stage.done("root", &delete).await;
+    library(&stage, "rival").await;
+    let late = authority.import_token(&call, &asked, &placed, None, now);
+    assert_eq!(late.await.unwrap_err().reason, Reason::NotFound);
+    import_into(&stage, "rival", STRONG).await;
+    assert_eq!(stage.verdict(STRONG).await, Verdict::Valid);
 }
