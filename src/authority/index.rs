@@ -79,7 +79,7 @@ pub struct View<'a> {
     pub watermark: Option<&'a Watermark>,
     /// What the judge reads.
     pub records: Records<'a>,
-    uses: &'a Uses,
+    state: &'a State,
 }
 
 /// How far the tokens are loaded.
@@ -157,6 +157,17 @@ impl Index {
 impl Default for Index {
     fn default() -> Self {
         Index::new()
+    }
+}
+
+// === impl View ===
+
+impl<'a> View<'a> {
+    /// The token that took its place.
+    #[must_use]
+    pub fn heir(&self) -> Option<View<'a>> {
+        let heir = self.state.tokens.get(self.successor?.id)?;
+        Some(self.state.view(heir))
     }
 }
 
@@ -275,7 +286,7 @@ impl State {
             successor: self.tokens.successor(token),
             watermark,
             records,
-            uses: &self.uses,
+            state: self,
         }
     }
 }

@@ -94,6 +94,9 @@ impl Command for RotateToken {
             ..old
         };
         leaves_room(&new)?;
+        authority
+            .take_seat_of_replaced(&mut plan, &superseded, now)
+            .await?;
         plan.event.comment = format!("{} takes its place", new.id);
         plan.put_at(superseded, before.revision)?;
         plan.create(new)?;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Authority;
 use super::directory::Uid;
 use super::error::{Error, Reason};
-use super::index::View;
+use super::index::{Lookup, View};
 use super::moment::Moment;
 use super::secret::TokenId;
 use super::state::is_live;
@@ -52,12 +52,51 @@ impl Authority {
         self.take_seat_among(&self.seats, plan, token, now).await
     }
 
+    /// Takes the seat that the token needs which this one replaced, once this one is replaced in turn: as long as both are
+    /// good it has none of its own. Without that, one seat would do for a chain of any length.
+    ///
+    /// # Errors
+    /// As [`Authority::take_seat`].
+    pub(super) async fn take_seat_of_replaced<T>(
+        &self,
+        plan: &mut Plan<T>,
+        token: &Token,
+        now: Moment,
+    ) -> Result<(), Error> {
+        let Some(id) = token.rotated_from else {
+            return Ok(());
+        };
+        self.ensure_loaded(id).await?;
+        match self.index.read()?.token(id) {
+            Lookup::Known(replaced) if is_live(&replaced, now) => {}
+            _ => return Ok(()),
+        }
+        let replaced = Token {
+            id,
+            ..token.clone()
+        };
+        let advice = "the one that this one replaced is still good, too: revoke it, or wait until its overlap is over";
+        self.seat(&self.seats, plan, &replaced, advice, now).await
+    }
+
     /// The same among the seats of a rehearsal, which nobody else waits for.
     pub(super) async fn take_seat_among<T>(
         &self,
         seats: &Seats,
         plan: &mut Plan<T>,
         token: &Token,
+        now: Moment,
+    ) -> Result<(), Error> {
+        let advice = "revoke one that is no longer needed, rotate one instead";
+        self.seat(seats, plan, token, advice, now).await
+    }
+
+    async fn seat<T>(
+        &self,
+        seats: &Seats,
+        plan: &mut Plan<T>,
+        token: &Token,
+        advice: &str,
         now: Moment,
     ) -> Result<(), Error> {
         let (limit, user) = {
@@ -80,7 +119,7 @@ impl Authority {
             (other && takes_seat(view, now)).then_some(())
         });
         if ahead.len() + has.await?.len() >= limit {
-            return Err(too_many(limit));
+            return Err(too_many(limit, advice));
         }
         plan.seats.push(seat);
         Ok(())
@@ -106,17 +145,19 @@ impl Authority {
     }
 }
 
-/// Whether a token counts towards its user's limit. One that was rotated does not: its successor does.
+/// Whether a token counts towards its user's limit. One that was rotated does not as long as its successor stands for it: lives,
+/// and was not rotated in turn. So each that counts has at most one beside it that does not.
 pub(super) fn takes_seat(view: &View<'_>, now: Moment) -> bool {
-    view.records.token.kind == TokenKind::Api && view.successor.is_none() && is_live(view, now)
+    let stands = |heir: View<'_>| heir.successor.is_none() && is_live(&heir, now);
+    let counts = view.records.token.kind == TokenKind::Api && is_live(view, now);
+    counts && !view.heir().is_some_and(stands)
 }
 
-fn too_many(limit: usize) -> Error {
+fn too_many(limit: usize, advice: &str) -> Error {
     Error::new(
         Reason::TooManyTokens,
         format!(
-            "the user has as many live tokens as the library's max_tokens_per_user allows, {limit}; revoke one that is no \
-             longer needed, rotate one instead, or raise the limit"
+            "the user has as many live tokens as the library's max_tokens_per_user allows, {limit}; {advice}, or raise the limit"
         ),
     )
     .with("limit", limit.to_string())

@@ -66,13 +66,13 @@ impl View<'_> {
     /// When it was last used.
     #[must_use]
     pub fn last_used(&self) -> Option<Moment> {
-        self.uses.last_time(self.token.id)
+        self.state.uses.last_time(self.token.id)
     }
 
     /// What it was used for.
     #[must_use]
     pub fn used(&self) -> Use {
-        self.uses.of(self.token.id).unwrap_or_default()
+        self.state.uses.of(self.token.id).unwrap_or_default()
     }
 }
 

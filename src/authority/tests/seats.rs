@@ -16,6 +16,7 @@ use crate::authority::issue::CreateToken;
 use crate::authority::judge::Verdict;
 use crate::authority::libraries::UpdateLibrary;
 use crate::authority::moment::{Moment, Until};
+use crate::authority::rotate::RotateToken;
 use crate::authority::update::UpdateToken;
 use crate::authority::users::UpdateUser;
 
@@ -118,8 +119,7 @@ async fn rotation_replaces_and_a_lower_limit_ends_nothing() {
     let (first, _) = stage.token().await;
     let (second, _) = stage.token().await;
     stage.done("dora", &limit(2)).await;
-    let rotated = stage.done("adam", &rotate(first)).await.answer.unwrap();
-    stage.done("adam", &rotate(rotated.value.id)).await;
+    stage.done("adam", &rotate(first)).await;
     assert_eq!(
         stage.refusal("adam", &create_token("jane")).await,
         Reason::TooManyTokens
@@ -154,6 +154,49 @@ async fn a_token_that_another_replaced_takes_no_seat_beside_it() {
         stage.refusal("adam", &create_token("jane")).await,
         Reason::TooManyTokens
     );
+}
+
+#[tokio::test]
+async fn a_chain_of_rotations_takes_a_seat_for_each_but_the_last_two() {
+    let stage = limited(2).await;
+    let rotated = async |id| {
+        let long = RotateToken {
+            overlap: Some(lifetime("300d")),
+            ..rotate(id)
+        };
+        let done = stage.perform("adam", &long).await;
+        done.map(|done| done.answer.unwrap().value.id)
+    };
+    let (first, secret) = stage.token().await;
+    let second = rotated(first).await.unwrap();
+    let third = rotated(second).await.unwrap();
+    // The first stands alone now, beside the second, which the third stands for.
+    let refused = rotated(third).await.unwrap_err();
+    assert_eq!(refused.reason, Reason::TooManyTokens);
+    assert!(refused.message.contains("revoke it"), "{refused}");
+    let refused = stage.refusal("adam", &create_token("jane")).await;
+    assert_eq!(refused, Reason::TooManyTokens);
+    assert_eq!(stage.verdict(&secret).await, Verdict::Valid);
+    stage.done("adam", &revoke(first)).await;
+    stage.token().await;
+    assert_eq!(
+        rotated(third).await.unwrap_err().reason,
+        Reason::TooManyTokens
+    );
+    stage.done("adam", &revoke(second)).await;
+    rotated(third).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_whose_successor_ended_counts_again() {
+    let stage = limited(1).await;
+    let (old, _) = stage.token().await;
+    let new = stage.done("adam", &rotate(old)).await.answer.unwrap();
+    stage.done("adam", &revoke(new.value.id)).await;
+    let refused = stage.refusal("adam", &create_token("jane")).await;
+    assert_eq!(refused, Reason::TooManyTokens);
+    stage.done("adam", &revoke(old)).await;
+    stage.token().await;
 }
 
 #[tokio::test]

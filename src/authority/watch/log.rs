@@ -17,14 +17,14 @@ use crate::authority::moment::Moment;
 use crate::authority::understand;
 use crate::store::{Record, Revision, Store, StoreError};
 
-/// Events that one stretch remembers: 1.2 MiB. If there are more, the oldest are told, and it is gone over again.
-const REMEMBERED: usize = 50_000;
+/// Events that one stretch remembers: half a MiB. If there are more, the oldest are told, and it is gone over again.
+const REMEMBERED: usize = 20_000;
 /// Records that are read at once: commits come in between.
 const SCANNED: usize = 250;
 /// Reads of one turn: others who go over the log come in between.
 const READS_OF_TURN: usize = 16;
-/// Records of a stretch, about: some ten turns.
-const STRETCH: usize = 40_000;
+/// Records of a stretch, about: some four turns.
+const STRETCH: usize = 16_000;
 /// The shortest stretch, milliseconds: half of it is new ground.
 const SHORTEST_MS: i64 = 2 * SLACK_MS;
 /// The first one, milliseconds. The next are longer by [`FACTOR`] as long as there is little in them, or else shorter.
@@ -88,7 +88,8 @@ pub(super) struct Found {
 impl Log<'_> {
     /// A walk for what was committed after one revision and up to another; `None` if there is nothing in the log.
     pub(super) async fn walk(&self, told: Revision, head: Revision) -> Result<Option<Walk>, Error> {
-        let _turn = self.turns.take(self.reader).await;
+        let place = self.turns.place(self.reader).await;
+        let _turn = self.turns.take(&place).await;
         let Some((newest, revision)) = self.before(None).await? else {
             return Ok(None);
         };
@@ -125,11 +126,13 @@ impl Log<'_> {
         mut walk: Walk,
         filter: &EventFilter,
     ) -> Result<(Found, Option<Walk>), Error> {
+        // For as long as it remembers what it has found: others wait for theirs without anything in their hands.
+        let place = self.turns.place(self.reader).await;
         'again: loop {
             let mut stretch = walk.stretch();
             let mut at = Some(keyspace::audit_before(self.library, stretch.until));
             loop {
-                let _turn = self.turns.take(self.reader).await;
+                let _turn = self.turns.take(&place).await;
                 for _ in 0..READS_OF_TURN {
                     let prefix = keyspace::audit(self.library);
                     let records = self.store.scan(prefix, at, SCANNED).await?;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::authority::directory::Uid;
 use crate::authority::error::{Error, Reason};
 
-/// Watches at once: each holds a connection's stream and up to a few hundred events.
+/// Watches at once: each holds a connection's stream, and up to half a MiB of what it has found in the log.
 const SEATS: usize = 256;
 /// Of those, operators always find so many: no libraries together keep them out.
 const SEATS_OF_OPERATORS: usize = 16;

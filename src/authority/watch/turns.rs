@@ -7,35 +7,45 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::authority::directory::Uid;
 
-/// How many go over the log at once.
+/// How many read at once.
 const AT_ONCE: usize = 4;
-/// Of those, callers of one library. Of these, too, no more stand in the line that all wait in.
+/// How many callers of one library are under way: each remembers what it has found so far. No more of them stand in the line
+/// that all wait in, either.
 const OF_LIBRARY: usize = 2;
 
-/// The turns that there are.
+/// The places and turns that there are.
 pub(super) struct Turns {
     all: Arc<Semaphore>,
     libraries: Mutex<HashMap<Uid, Weak<Semaphore>>>,
 }
 
-/// One turn, for as long as it is kept.
+/// A place among those of a library who are under way, for as long as it is kept.
+pub(super) struct Place {
+    _of_library: Option<OwnedSemaphorePermit>,
+}
+
+/// One turn to read, for as long as it is kept.
 pub(super) struct Turn {
     _of_all: Option<OwnedSemaphorePermit>,
-    _of_library: Option<OwnedSemaphorePermit>,
 }
 
 // === impl Turns ===
 
 impl Turns {
-    /// Waits for a turn: those of a library one after the other, and then in one line with those of the others.
-    pub(super) async fn take(&self, library: Uid) -> Turn {
-        // Neither is ever closed.
+    /// Waits for a place: those of a library come one after the other.
+    pub(super) async fn place(&self, library: Uid) -> Place {
+        // It is never closed.
         let of_library = self.of(library).acquire_owned().await.ok();
-        let of_all = self.all.clone().acquire_owned().await.ok();
-        Turn {
-            _of_all: of_all,
+        Place {
             _of_library: of_library,
         }
+    }
+
+    /// Waits for a turn, in one line with those of all libraries. Only who has a place stands in it.
+    pub(super) async fn take(&self, _place: &Place) -> Turn {
+        // It is never closed.
+        let of_all = self.all.clone().acquire_owned().await.ok();
+        Turn { _of_all: of_all }
     }
 
     fn of(&self, library: Uid) -> Arc<Semaphore> {
@@ -70,21 +80,31 @@ mod tests {
     #[tokio::test]
     async fn no_library_has_all_turns_and_those_of_many_come_one_after_the_other() {
         let turns = Turns::default();
-        let take = async |library: u8| {
-            let turn = turns.take(Uid([library; 16]));
-            tokio::time::timeout(Duration::from_millis(20), turn).await
+        let soon = Duration::from_millis(20);
+        let place = async |library: u8| {
+            let place = turns.place(Uid([library; 16]));
+            tokio::time::timeout(soon, place).await
         };
-        let (first, second) = (take(1).await.unwrap(), take(1).await.unwrap());
-        assert!(take(1).await.is_err(), "a third turn of one library");
-        let third = take(2).await.unwrap();
+        let take = async |place| tokio::time::timeout(soon, turns.take(place)).await;
+        let (first, second) = (place(1).await.unwrap(), place(1).await.unwrap());
+        assert!(place(1).await.is_err(), "a third place of one library");
+        let (third, fourth) = (place(2).await.unwrap(), place(2).await.unwrap());
+        let fifth = place(3).await.unwrap();
+        let one = take(&first).await.unwrap();
+        let others = [
+            take(&second).await.unwrap(),
+            take(&third).await.unwrap(),
+            take(&fourth).await.unwrap(),
+        ];
+        assert!(take(&fifth).await.is_err(), "a fifth turn");
+        // It is the turn that is given up between reads, and not the place.
+        drop(one);
+        let last = take(&fifth).await.unwrap();
+        assert!(place(1).await.is_err());
         drop(first);
-        let fourth = take(1).await.unwrap();
-        let fifth = take(3).await.unwrap();
-        assert!(take(3).await.is_err(), "a fifth turn");
-        drop(second);
-        let last = take(3).await.unwrap();
-        drop((third, fourth, fifth, last));
-        take(4).await.unwrap();
+        place(1).await.unwrap();
+        drop((others, last, second, third, fourth, fifth));
+        place(4).await.unwrap();
         assert_eq!(turns.libraries.lock().unwrap().len(), 1);
     }
 }

@@ -80,9 +80,12 @@ impl Model {
         !self.is_revoked(token) && self.is_owned(token) && self.now < token.expires
     }
 
-    /// Whether it counts towards its user's limit.
+    /// Whether it counts towards its user's limit: not if another stands for it.
     pub(super) fn takes_seat(&self, token: &Token) -> bool {
-        !token.session && token.superseded.is_none() && self.is_live(token)
+        let heir = token.superseded.as_ref();
+        let heir = heir.map(|(heir, ..)| &self.tokens[*heir]);
+        let stands = |heir: &Token| heir.superseded.is_none() && self.is_live(heir);
+        !token.session && self.is_live(token) && !heir.is_some_and(stands)
     }
 
     /// One more API token of a user comes to life.

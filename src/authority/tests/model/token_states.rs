@@ -249,6 +249,10 @@ impl Change for RotateToken {
         // What was made for 90 days is good for 90 days again.
         let same = model.now + (old.expires - old.created);
         let (expires, clamped) = self.end.resolve(model, old.library, same)?;
+        let replaced = old.rotated_from.map(|replaced| &model.tokens[replaced]);
+        if replaced.is_some_and(|replaced| model.is_live(replaced)) {
+            model.take_seat(old.library, old.user)?;
+        }
         let (new, me) = (model.tokens.len(), model.name_of(by.user));
         let until = self
             .overlap
