@@ -190,16 +190,13 @@ async fn a_certificate_that_ends_soon_or_has_ended_is_warned_of_and_every_new_on
     assert_eq!(loaded["tls.not_after"], "4096-01-01T00:00:00Z");
     assert!(!secured.server.log().contains("the certificate"));
 
-    let soon = jiff::Zoned::new(
-        jiff::Timestamp::from(std::time::SystemTime::from(
-            std::fs::metadata(secured.folder())
-                .unwrap()
-                .modified()
-                .unwrap(),
-        )),
-        jiff::tz::TimeZone::UTC,
-    );
-    let soon = soon.date() + jiff::Span::new().days(5);
+    // The time as the machine has it: of the folder that was made just now.
+    let made = std::fs::metadata(secured.folder())
+        .unwrap()
+        .modified()
+        .unwrap();
+    let made = jiff::Timestamp::try_from(made).unwrap();
+    let soon = made.to_zoned(jiff::tz::TimeZone::UTC).date() + jiff::Span::new().days(5);
     let owner = |year, month, day| {
         Owner::called("tokens")
             .host("localhost")
