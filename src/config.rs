@@ -84,7 +84,7 @@ macro_rules! settings {
 }
 
 settings! {
-    /// Where to listen for all that has no listener of its own. With both verify_listen and admin_listen, nothing listens here.
+    /// Where to listen for all that has no listener of its own. With one for verifying and one for administrators, nothing listens here.
     listen: SocketAddr = "127.0.0.1:50051", "HOST:PORT";
     /// Where to listen for TokenVerify, alone; health and reflection are there too. Without it: at listen.
     verify_listen: Option<SocketAddr> = "", "HOST:PORT";
@@ -102,9 +102,9 @@ settings! {
     tls_cert_file: Option<PathBuf> = "", "FILE";
     /// The private key of the certificate, PEM.
     tls_key_file: Option<PathBuf> = "", "FILE";
-    /// Whether clients must show a certificate of tls_client_ca_file: required, or checked only where one is shown.
+    /// Whether clients must show a certificate that their authority vouches for; optional checks one that is shown.
     tls_client_auth: ClientAuth = "off", "off|optional|required";
-    /// The certificates that vouch for those of clients, PEM.
+    /// The certificates of the authority that vouches for clients, PEM.
     tls_client_ca_file: Option<PathBuf> = "", "FILE";
     /// Names of which a client's certificate must bear one: a DNS name, URI or e-mail address of its alternative names, or, without alternative names, its common name. Without any: each certificate that is vouched for.
     tls_client_names: Vec<String> = "", "NAME,...";

@@ -105,8 +105,9 @@ for _ in {1..3000}; do
     sleep 0.02
 done
 [[ -n $elsewhere ]] || { cat control >&2; fail "the control does not listen"; }
-for version in 1_1 1; do
-    name="TLS ${version/_/.}"
+for option in 1_1:1.1 1:1.0; do
+    version=${option%:*}
+    name="TLS ${option#*:}"
     client "$elsewhere" "-tls$version" -alpn h2 || fail "$name can't be tried: this OpenSSL does not offer it"
     if client "$ADDRESS" "-tls$version" -alpn h2; then fail "$name is spoken"; fi
     # Which of the two depends on what of an old greeting is looked at first.

@@ -16,6 +16,10 @@ const CLIENT_KEY_FILE: &str = "TOKEN_AUTHORITY_CLIENT_KEY_FILE";
 
 /// The files of an https:// connection.
 #[derive(Debug, Default, clap::Args)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "they are the names of the options"
+)]
 pub(in crate::cli) struct TlsOptions {
     #[arg(
         long,
