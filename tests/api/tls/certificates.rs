@@ -50,9 +50,9 @@ impl Ca {
     }
 
     pub(crate) fn issue(&self, owner: Owner) -> Pair {
-        let key = KeyPair::generate().unwrap();
+        let (Owner(params), key) = (owner, KeyPair::generate().unwrap());
         Pair {
-            certificate: owner.0.signed_by(&key, &self.issuer).unwrap(),
+            certificate: params.signed_by(&key, &self.issuer).unwrap(),
             key: key.serialize_pem(),
         }
     }
