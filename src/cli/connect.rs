@@ -1,13 +1,12 @@
 //! Whom to call, with which credential, over which channel.
 
+mod credential;
 mod tls;
 
 use std::ffi::OsString;
-use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::IpAddr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -27,6 +26,7 @@ use super::output::{Form, FormOptions, Output};
 use crate::proto::v1::directory_client::DirectoryClient;
 use crate::proto::v1::token_admin_client::TokenAdminClient;
 use crate::proto::v1::token_verify_client::TokenVerifyClient;
+use credential::{CREDENTIAL_HINT, Credential};
 use tls::TlsOptions;
 
 /// Where the authority listens unless told otherwise.
@@ -37,16 +37,10 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_FILE_BYTES: u64 = 1 << 20;
 /// Largest answer, bytes: a page of 1000 tokens, each at its largest, fits.
 const MAX_ANSWER_BYTES: usize = 16 << 20;
-/// The permission bits of everybody but the file's owner.
-const OTHERS: u32 = 0o077;
 
 const SERVER: &str = "TOKEN_AUTHORITY_SERVER";
 const CREDENTIAL_FILE: &str = "TOKEN_AUTHORITY_CREDENTIAL_FILE";
 const TOKEN: &str = "TOKEN_AUTHORITY_TOKEN";
-
-const CREDENTIAL_HINT: &str = "name the file that holds your token with --credential-file or \
-    TOKEN_AUTHORITY_CREDENTIAL_FILE, or put the token itself into TOKEN_AUTHORITY_TOKEN; an operator's first token is \
-    in <data_dir>/operator.token on the machine that runs the authority";
 
 /// How to call the authority. All absent: by the environment, else by the defaults.
 #[derive(Debug, Default, clap::Args)]
@@ -79,10 +73,6 @@ pub struct CallOptions {
     #[command(flatten)]
     form: FormOptions,
 }
-
-/// The caller's own token. It can't be printed.
-#[derive(Clone)]
-pub(super) struct Credential(MetadataValue<Ascii>);
 
 /// What every call presents; nothing, if only health is asked for.
 #[derive(Clone, Default)]
@@ -212,59 +202,18 @@ impl CallOptions {
     }
 }
 
-// === impl Credential ===
-
-impl Credential {
-    /// The token in a file, white space around it aside. Warns of a file that others can read.
-    fn read(path: &Path, output: &mut Output<'_>) -> Result<Self, Failure> {
-        let failure = |error: io::Error| Failure::file("the credential", path, &error);
-        let mode = path.metadata().map_err(failure)?.permissions().mode();
-        if mode & OTHERS != 0 {
-            let path = path.display();
-            output.note(
-                "warning",
-                &format!("others can read your credential; stop them: chmod 600 {path}"),
-            );
-        }
-        let token = read(path).map_err(failure)?;
-        let none = || {
-            Failure::usage(
-                format!("{} does not hold a token", path.display()),
-                CREDENTIAL_HINT,
-            )
-        };
-        Self::parse(&token).ok_or_else(none)
-    }
-
-    fn parse(token: &[u8]) -> Option<Self> {
-        let token = token.trim_ascii();
-        if token.is_empty() || !token.iter().all(u8::is_ascii_graphic) {
-            return None;
-        }
-        let header = Zeroizing::new([b"Bearer ", token].concat());
-        let mut value = MetadataValue::try_from(header.as_slice()).ok()?;
-        // Kept out of Debug, and out of the compression table that later calls could be compared with.
-        value.set_sensitive(true);
-        Some(Self(value))
-    }
-}
+// === impl Presented ===
 
 impl Interceptor for Presented {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         let metadata = request.metadata_mut();
         if let Some(credential) = &self.credential {
-            metadata.insert("authorization", credential.0.clone());
+            metadata.insert("authorization", credential.header());
         }
         if let Some(user) = &self.acting_user {
             metadata.insert("ta-acting-user", user.clone());
         }
         Ok(request)
-    }
-}
-
-impl fmt::Debug for Credential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Credential(..)")
     }
 }
 
@@ -378,14 +327,6 @@ fn parse_timeout(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_credential_is_not_shown_by_debug() {
-        let credential = Credential::parse(b" tka_canary\n").unwrap();
-        let header = &credential.0;
-        assert_eq!(header.to_str().unwrap(), "Bearer tka_canary");
-        assert!(!format!("{credential:?} {header:?}").contains("canary"));
-    }
 
     #[test]
     fn only_this_machine_is_loopback() {

@@ -153,6 +153,19 @@ async fn probes_are_answered_in_plaintext_while_all_other_connections_are_taken(
     free.expect("a place that is free again").unwrap();
 }
 
+#[tokio::test]
+async fn ports_share_the_connections_that_there_are_and_none_waits_at_the_cost_of_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = [VERIFY, ADMIN, "--max-connections=1"];
+    let server = Server::start_with(folder.path(), &args, &[]);
+    for serves in ["admin", "verify", "verify", "admin"].repeat(3) {
+        assert_eq!(
+            health(server.address_of(serves), "").await,
+            ServingStatus::Serving
+        );
+    }
+}
+
 /// Runs the probe with these environment variables.
 fn probe(args: &[&str], envs: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_token-authority"));
