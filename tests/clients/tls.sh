@@ -95,6 +95,8 @@ for version in 1_3 1_2; do
 done
 
 # Whether it is the server that refuses: another one, by OpenSSL, takes the same client.
+# Its words are looked for before it has opened the file.
+: >control
 openssl s_server -accept 127.0.0.1:0 -cert server.pem -key server.key -cipher 'DEFAULT@SECLEVEL=0' -alpn h2 -www \
     </dev/null >control 2>&1 &
 control=$!
