@@ -20,6 +20,7 @@ mod call;
 mod connect;
 mod deliver;
 mod failure;
+mod healthcheck;
 mod library;
 mod output;
 mod prompt;
@@ -36,8 +37,9 @@ mod words;
 /// What stands below the help of every command: [`Exit`] as people read it.
 const EXIT_STATUS: &str = "\
 Exit status:
-  0  done; of verify: the token is good for what was asked
-  1  the authority, or this machine, could not do it: standard error says why
+  0  done; of verify: the token is good for what was asked; of healthcheck: it serves
+  1  the authority, or this machine, could not do it: standard error says why; of
+     healthcheck: it does not serve
   2  the command was not given as it must be: nothing was sent
   3  verify alone: the token is refused, standard output says why
   4  the authority was not reached or gave no answer in time: a change may have
@@ -100,6 +102,9 @@ pub enum Call {
     Verify(Question<verify::Verify>),
     /// List what was changed in a library, by whom, newest first; or follow it as it happens
     Audit(Question<audit::Audit>),
+    /// Ask whether the authority serves: for probes; needs no credential
+    #[command(after_help = [healthcheck::EXAMPLES, EXIT_STATUS].join("\n\n"))]
+    Healthcheck(Question<healthcheck::Healthcheck>),
 }
 
 /// A noun with its verbs. The options of the call may stand behind either.
@@ -196,7 +201,13 @@ async fn run(
     } = streams;
     let mut output = Output::new(options.form(), width, stdout, &mut *stderr);
     let done = async {
-        let session = Session::open(options, environment, &mut output).await?;
+        let session = match &call {
+            Call::Healthcheck(_) => {
+                let timeout = healthcheck::DEFAULT_TIMEOUT;
+                Session::anonymous(&options, environment, timeout).await?
+            }
+            _ => Session::open(options, environment, &mut output).await?,
+        };
         call.run(&session, stdin, ask, &mut output).await
     };
     match done.await {
@@ -223,6 +234,7 @@ impl Call {
             Call::Session(noun) => &mut noun.options,
             Call::Verify(question) => &mut question.options,
             Call::Audit(question) => &mut question.options,
+            Call::Healthcheck(question) => &mut question.options,
         }
     }
 
@@ -250,6 +262,7 @@ impl Call {
             Call::Session(noun) => noun.verb.run(session, stdin, output).await?,
             Call::Verify(question) => return question.asked.run(session, stdin, output).await,
             Call::Audit(question) => question.asked.run(session, output).await?,
+            Call::Healthcheck(question) => return question.asked.run(session, output).await,
         }
         Ok(Exit::Success)
     }

@@ -7,33 +7,37 @@
 mod faults;
 mod file;
 mod flags;
+mod rules;
 mod value;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
 pub use faults::ConfigFaults;
 pub use flags::Settings;
-pub use value::{LogFilter, LogFormat, Value};
+pub use value::{ClientAuth, LogFilter, LogFormat, Value};
 
 /// What every environment variable of this service begins with.
 pub const ENV_PREFIX: &str = "TOKEN_AUTHORITY_";
 /// Variables that the command line reads as a client; the server leaves them alone.
-const CLIENT_VARIABLES: [&str; 4] = [
+const CLIENT_VARIABLES: [&str; 6] = [
     "TOKEN_AUTHORITY_SERVER",
     "TOKEN_AUTHORITY_TOKEN",
     "TOKEN_AUTHORITY_CREDENTIAL_FILE",
     "TOKEN_AUTHORITY_CA_FILE",
+    "TOKEN_AUTHORITY_CLIENT_CERT_FILE",
+    "TOKEN_AUTHORITY_CLIENT_KEY_FILE",
 ];
-/// Descriptors kept for everything but connections: the store, the listener, the runtimes, the log, and what they open.
-const RESERVED_DESCRIPTORS: usize = 128;
-/// Longest deadline of a call: by it is bounded how far behind the newest events one may still be committed.
-const MAX_REQUEST_DEADLINE: Duration = Duration::from_mins(2);
+/// Connections that `health_listen` has for itself, whatever the cap of the others: probes come and go, a few at once.
+pub const HEALTH_CONNECTIONS: usize = 64;
+/// Descriptors kept for everything but connections under the cap: the store, the listeners, the runtimes, the log, what they
+/// open, and the connections of probes.
+const RESERVED_DESCRIPTORS: usize = 128 + HEALTH_CONNECTIONS;
 /// Connections by default at most: more need memory that an operator should have thought about.
 const DEFAULT_CONNECTIONS: usize = 16_384;
 
@@ -80,8 +84,14 @@ macro_rules! settings {
 }
 
 settings! {
-    /// Where to listen.
+    /// Where to listen for all that has no listener of its own. With one for verifying and one for administrators, nothing listens here.
     listen: SocketAddr = "127.0.0.1:50051", "HOST:PORT";
+    /// Where to listen for TokenVerify, alone; health and reflection are there too. Without it: at listen.
+    verify_listen: Option<SocketAddr> = "", "HOST:PORT";
+    /// Where to listen for TokenAdmin and Directory, alone; health and reflection are there too. Without it: at listen.
+    admin_listen: Option<SocketAddr> = "", "HOST:PORT";
+    /// Where to listen for health alone, always in plaintext, beside and not under the cap of connections: for probes that speak no TLS.
+    health_listen: Option<SocketAddr> = "", "HOST:PORT";
     /// Where the embedded store and the files made at first start lie.
     data_dir: PathBuf = "token-authority-data", "DIR";
     /// The file with the root key that wraps all other keys; without it, one is made in the data directory.
@@ -92,6 +102,14 @@ settings! {
     tls_cert_file: Option<PathBuf> = "", "FILE";
     /// The private key of the certificate, PEM.
     tls_key_file: Option<PathBuf> = "", "FILE";
+    /// Whether clients must show a certificate that their authority vouches for; optional checks one that is shown.
+    tls_client_auth: ClientAuth = "off", "off|optional|required";
+    /// The certificates of the authority that vouches for clients, PEM.
+    tls_client_ca_file: Option<PathBuf> = "", "FILE";
+    /// Names of which a client's certificate must bear one: a DNS name, URI or e-mail address of its alternative names, or, without alternative names, its common name. Without any: each certificate that is vouched for.
+    tls_client_names: Vec<String> = "", "NAME,...";
+    /// How often to look whether these files were replaced. New connections then get what is new; those that there are go on.
+    tls_reload_interval: Duration = "10s", "DURATION";
     /// Serves plaintext on an address that is not loopback.
     insecure_plaintext: bool = "false", "BOOL";
     /// Verifies tokens for callers without a credential: the network decides who may ask.
@@ -184,58 +202,6 @@ impl Config {
             count => count,
         }
     }
-
-    /// The rules between settings.
-    fn check(&self, faults: &mut ConfigFaults) {
-        match (&self.tls_cert_file, &self.tls_key_file) {
-            (Some(_), None) => faults.add("tls_key_file", "is missing: tls_cert_file needs it"),
-            (None, Some(_)) => faults.add("tls_cert_file", "is missing: tls_key_file needs it"),
-            (Some(_), Some(_)) if self.insecure_plaintext => {
-                faults.add("insecure_plaintext", "contradicts tls_cert_file");
-            }
-            (None, None) if !self.listen.ip().is_loopback() && !self.insecure_plaintext => faults.add(
-                "listen",
-                "is not a loopback address, and tokens would travel in plaintext: give tls_cert_file and tls_key_file, or insecure_plaintext",
-            ),
-            _ => {}
-        }
-        for (name, file) in [
-            ("root_key_file", &self.root_key_file),
-            ("bootstrap_token_file", &self.bootstrap_token_file),
-            ("tls_cert_file", &self.tls_cert_file),
-            ("tls_key_file", &self.tls_key_file),
-        ] {
-            if let Some(error) = file.as_ref().and_then(|path| unreadable(path)) {
-                faults.add(name, format!("names a file that can't be read: {error}"));
-            }
-        }
-        for (name, duration) in [
-            ("request_deadline", self.request_deadline),
-            ("handshake_timeout", self.handshake_timeout),
-            ("keepalive_interval", self.keepalive_interval),
-            ("keepalive_timeout", self.keepalive_timeout),
-            ("max_connection_age", self.max_connection_age),
-        ] {
-            if duration.is_zero() {
-                faults.add(name, "must be longer than nothing");
-            }
-        }
-        if self.request_deadline > MAX_REQUEST_DEADLINE {
-            faults.add("request_deadline", "must be at most 2m");
-        }
-        if self.max_concurrent_streams == 0 {
-            faults.add("max_concurrent_streams", "must be at least 1");
-        }
-        let most = descriptors_for_connections();
-        if self.max_connections > most {
-            faults.add(
-                "max_connections",
-                format!(
-                    "is more than the descriptor limit of this process leaves, which is {most}"
-                ),
-            );
-        }
-    }
 }
 
 // === impl Setting ===
@@ -320,14 +286,6 @@ fn from_environment(
         }
     }
     (values, file)
-}
-
-fn unreadable(path: &Path) -> Option<std::io::ErrorKind> {
-    match std::fs::File::open(path).and_then(|file| file.metadata()) {
-        Ok(metadata) if metadata.is_dir() => Some(std::io::ErrorKind::IsADirectory),
-        Ok(_) => None,
-        Err(error) => Some(error.kind()),
-    }
 }
 
 /// Connections that the descriptor limit leaves room for.

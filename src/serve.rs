@@ -6,7 +6,9 @@
 mod accept;
 mod connection;
 mod gate;
+mod listeners;
 mod opening;
+mod parted;
 mod shell;
 mod tls;
 mod workers;
@@ -14,7 +16,6 @@ mod workers;
 use std::fmt;
 use std::future::Future;
 use std::io::{self, Write as _};
-use std::net::TcpListener;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -31,6 +32,7 @@ use crate::grpc::health::Health;
 use crate::grpc::identity::IdentityService;
 use crate::grpc::routes;
 use crate::telemetry;
+pub use listeners::Listeners;
 use opening::{Open, OpeningError};
 use shell::Shell;
 use tls::TlsError;
@@ -47,8 +49,8 @@ const DUE: Duration = Duration::from_secs(30);
 /// Why the server did not start, or did not go on.
 #[derive(Debug)]
 pub enum ServeError {
-    /// The address can't be listened on.
-    Listen(io::Error),
+    /// The address of this setting can't be listened at.
+    Listen(&'static str, io::Error),
     /// The certificate or its key is not usable.
     Tls(TlsError),
     /// The threads that serve could not be started.
@@ -93,21 +95,21 @@ fn serve_until_signal(config: Config) -> Result<(), ServeError> {
     let outcome = runtime.block_on(async {
         // Before anything is started, so that no signal finds a half-made server without a way to stop.
         let stop = Stop::new().map_err(ServeError::Threads)?;
-        let listener = TcpListener::bind(config.listen).map_err(ServeError::Listen)?;
-        run(config, listener, stop.asked()).await
+        let listeners = Listeners::bind(&config)?;
+        run(config, listeners, stop.asked()).await
     });
     // What still blocks, such as an engine that opens, must not hold up the end.
     runtime.shutdown_background();
     outcome
 }
 
-/// Serves on the listener until `shutdown`, then lets calls under way end.
+/// Serves at the listeners until `shutdown`, then lets calls under way end.
 pub async fn run(
     config: Config,
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let shell = Shell::start(&config, listener).await?;
+    let shell = Shell::start(&config, listeners).await?;
     let mut shutdown = pin!(shutdown);
     let open = tokio::select! {
         open = opening::open(&config) => open.map_err(ServeError::Start)?,
@@ -275,7 +277,9 @@ impl Stop {
 impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ServeError::Listen(error) => write!(f, "can't listen: {error}"),
+            ServeError::Listen(setting, error) => {
+                write!(f, "can't listen at the address of {setting}: {error}")
+            }
             ServeError::Tls(error) => write!(f, "can't serve TLS: {error}"),
             ServeError::Threads(error) => write!(f, "can't start the threads that serve: {error}"),
             ServeError::Reflection(error) => write!(f, "can't serve reflection: {error}"),

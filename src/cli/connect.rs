@@ -1,24 +1,24 @@
 //! Whom to call, with which credential, over which channel.
 
+mod credential;
+mod tls;
+
 use std::ffi::OsString;
-use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::IpAddr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::Uri;
 use http::uri::Scheme;
 use jiff::SignedDuration;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
+use tonic_health::pb::health_client::HealthClient;
 use zeroize::Zeroizing;
 
 use super::failure::{Failure, chain};
@@ -26,6 +26,8 @@ use super::output::{Form, FormOptions, Output};
 use crate::proto::v1::directory_client::DirectoryClient;
 use crate::proto::v1::token_admin_client::TokenAdminClient;
 use crate::proto::v1::token_verify_client::TokenVerifyClient;
+use credential::{CREDENTIAL_HINT, Credential};
+use tls::TlsOptions;
 
 /// Where the authority listens unless told otherwise.
 const DEFAULT_SERVER: &str = "http://127.0.0.1:50051";
@@ -35,17 +37,10 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_FILE_BYTES: u64 = 1 << 20;
 /// Largest answer, bytes: a page of 1000 tokens, each at its largest, fits.
 const MAX_ANSWER_BYTES: usize = 16 << 20;
-/// The permission bits of everybody but the file's owner.
-const OTHERS: u32 = 0o077;
 
 const SERVER: &str = "TOKEN_AUTHORITY_SERVER";
-const CA_FILE: &str = "TOKEN_AUTHORITY_CA_FILE";
 const CREDENTIAL_FILE: &str = "TOKEN_AUTHORITY_CREDENTIAL_FILE";
 const TOKEN: &str = "TOKEN_AUTHORITY_TOKEN";
-
-const CREDENTIAL_HINT: &str = "name the file that holds your token with --credential-file or \
-    TOKEN_AUTHORITY_CREDENTIAL_FILE, or put the token itself into TOKEN_AUTHORITY_TOKEN; an operator's first token is \
-    in <data_dir>/operator.token on the machine that runs the authority";
 
 /// How to call the authority. All absent: by the environment, else by the defaults.
 #[derive(Debug, Default, clap::Args)]
@@ -57,12 +52,8 @@ pub struct CallOptions {
         help = "The authority to call [env: TOKEN_AUTHORITY_SERVER] [default: http://127.0.0.1:50051]"
     )]
     server: Option<String>,
-    #[arg(
-        long,
-        value_name = "PATH",
-        help = "The PEM certificates that vouch for an https:// server [env: TOKEN_AUTHORITY_CA_FILE]"
-    )]
-    ca_file: Option<PathBuf>,
+    #[command(flatten)]
+    tls: TlsOptions,
     #[arg(
         long,
         value_name = "PATH",
@@ -83,14 +74,10 @@ pub struct CallOptions {
     form: FormOptions,
 }
 
-/// The caller's own token. It can't be printed.
-#[derive(Clone)]
-pub(super) struct Credential(MetadataValue<Ascii>);
-
-/// What every call presents.
-#[derive(Clone)]
+/// What every call presents; nothing, if only health is asked for.
+#[derive(Clone, Default)]
 pub(super) struct Presented {
-    credential: Credential,
+    credential: Option<Credential>,
     acting_user: Option<MetadataValue<Ascii>>,
 }
 
@@ -110,7 +97,7 @@ impl CallOptions {
     pub(super) fn or(self, outer: Self) -> Self {
         Self {
             server: self.server.or(outer.server),
-            ca_file: self.ca_file.or(outer.ca_file),
+            tls: self.tls.or(outer.tls),
             credential_file: self.credential_file.or(outer.credential_file),
             acting_user: self.acting_user.or(outer.acting_user),
             insecure_plaintext: self.insecure_plaintext || outer.insecure_plaintext,
@@ -188,78 +175,45 @@ impl CallOptions {
         })
     }
 
-    fn tls(&self, environment: Environment<'_>) -> Result<ClientTlsConfig, Failure> {
-        let Some(file) = self.ca_file.clone().or_else(|| path(environment, CA_FILE)) else {
-            let hint = format!(
-                "name the PEM file of its certificate authority with --ca-file or {CA_FILE}"
-            );
-            return Err(Failure::usage(
-                "nothing vouches for the https:// server",
-                hint,
-            ));
+    /// Connects, so that what fails later has reached the authority.
+    pub(super) async fn channel(
+        &self,
+        environment: Environment<'_>,
+        timeout: Duration,
+    ) -> Result<Channel, Failure> {
+        let server = self.server(environment)?;
+        let unreachable = |cause: String| Failure::Unreachable {
+            server: server.to_string(),
+            cause,
         };
-        let pem = read(&file).map_err(|error| Failure::file("the certificates", &file, &error))?;
-        if !matches!(CertificateDer::pem_slice_iter(&pem).next(), Some(Ok(_))) {
-            return Err(Failure::usage(
-                format!("{} does not hold a certificate", file.display()),
-                "it must be in the PEM format",
-            ));
+        let mut endpoint = Endpoint::from(server.clone());
+        if is_encrypted(&server) {
+            let tls = self.tls.config(environment)?;
+            let bad = |error: tonic::transport::Error| {
+                Failure::usage(chain(&error), "see --ca-file and --client-cert-file")
+            };
+            endpoint = endpoint.tls_config(tls).map_err(bad)?;
         }
-        Ok(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem.as_slice())))
+        match tokio::time::timeout(timeout, endpoint.connect()).await {
+            Ok(Ok(channel)) => Ok(channel),
+            Ok(Err(error)) => Err(unreachable(chain(&error))),
+            Err(_) => Err(unreachable(format!("no connection within {timeout:?}"))),
+        }
     }
 }
 
-// === impl Credential ===
-
-impl Credential {
-    /// The token in a file, white space around it aside. Warns of a file that others can read.
-    fn read(path: &Path, output: &mut Output<'_>) -> Result<Self, Failure> {
-        let failure = |error: io::Error| Failure::file("the credential", path, &error);
-        let mode = path.metadata().map_err(failure)?.permissions().mode();
-        if mode & OTHERS != 0 {
-            let path = path.display();
-            output.note(
-                "warning",
-                &format!("others can read your credential; stop them: chmod 600 {path}"),
-            );
-        }
-        let token = read(path).map_err(failure)?;
-        let none = || {
-            Failure::usage(
-                format!("{} does not hold a token", path.display()),
-                CREDENTIAL_HINT,
-            )
-        };
-        Self::parse(&token).ok_or_else(none)
-    }
-
-    fn parse(token: &[u8]) -> Option<Self> {
-        let token = token.trim_ascii();
-        if token.is_empty() || !token.iter().all(u8::is_ascii_graphic) {
-            return None;
-        }
-        let header = Zeroizing::new([b"Bearer ", token].concat());
-        let mut value = MetadataValue::try_from(header.as_slice()).ok()?;
-        // Kept out of Debug, and out of the compression table that later calls could be compared with.
-        value.set_sensitive(true);
-        Some(Self(value))
-    }
-}
+// === impl Presented ===
 
 impl Interceptor for Presented {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         let metadata = request.metadata_mut();
-        metadata.insert("authorization", self.credential.0.clone());
+        if let Some(credential) = &self.credential {
+            metadata.insert("authorization", credential.header());
+        }
         if let Some(user) = &self.acting_user {
             metadata.insert("ta-acting-user", user.clone());
         }
         Ok(request)
-    }
-}
-
-impl fmt::Debug for Credential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Credential(..)")
     }
 }
 
@@ -273,8 +227,7 @@ impl Session {
         output: &mut Output<'_>,
     ) -> Result<Self, Failure> {
         let server = options.server(environment)?;
-        let encrypted = server.scheme() == Some(&Scheme::HTTPS);
-        if !encrypted && !options.insecure_plaintext && !is_loopback(&server) {
+        if !is_encrypted(&server) && !options.insecure_plaintext && !is_loopback(&server) {
             let message =
                 format!("{server} is on another machine and would get the credential unencrypted");
             return Err(Failure::usage(
@@ -283,32 +236,35 @@ impl Session {
             ));
         }
         let presented = Presented {
-            credential: options.credential(environment, output)?,
+            credential: Some(options.credential(environment, output)?),
             acting_user: options.acting_user()?,
         };
         let timeout = options.timeout.unwrap_or(DEFAULT_TIMEOUT);
-
-        let unreachable = |cause: String| Failure::Unreachable {
-            server: server.to_string(),
-            cause,
-        };
-        let mut endpoint = Endpoint::from(server.clone());
-        if encrypted {
-            let tls = options.tls(environment)?;
-            let bad =
-                |error: tonic::transport::Error| Failure::usage(chain(&error), "see --ca-file");
-            endpoint = endpoint.tls_config(tls).map_err(bad)?;
-        }
-        let connected = tokio::time::timeout(timeout, endpoint.connect()).await;
-        let channel = match connected {
-            Ok(Ok(channel)) => channel,
-            Ok(Err(error)) => return Err(unreachable(chain(&error))),
-            Err(_) => return Err(unreachable(format!("no connection within {timeout:?}"))),
-        };
+        let channel = options.channel(environment, timeout).await?;
         Ok(Self {
             channel: InterceptedService::new(channel, presented),
             timeout,
         })
+    }
+
+    /// Connects without a credential: nothing is sent that plaintext would give away. The time to connect is part of the time
+    /// that there is for an answer.
+    pub(super) async fn anonymous(
+        options: &CallOptions,
+        environment: Environment<'_>,
+        default_timeout: Duration,
+    ) -> Result<Self, Failure> {
+        let timeout = options.timeout.unwrap_or(default_timeout);
+        let started = Instant::now();
+        let channel = options.channel(environment, timeout).await?;
+        Ok(Self {
+            channel: InterceptedService::new(channel, Presented::default()),
+            timeout: timeout.saturating_sub(started.elapsed()),
+        })
+    }
+
+    pub(super) fn health(&self) -> HealthClient<InterceptedService<Channel, Presented>> {
+        HealthClient::new(self.channel.clone())
     }
 
     pub(super) fn directory(&self) -> DirectoryClient<InterceptedService<Channel, Presented>> {
@@ -346,6 +302,10 @@ fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(content)
 }
 
+fn is_encrypted(server: &Uri) -> bool {
+    server.scheme() == Some(&Scheme::HTTPS)
+}
+
 fn is_loopback(server: &Uri) -> bool {
     let host = server.host().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost"
@@ -367,14 +327,6 @@ fn parse_timeout(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_credential_is_not_shown_by_debug() {
-        let credential = Credential::parse(b" tka_canary\n").unwrap();
-        let header = &credential.0;
-        assert_eq!(header.to_str().unwrap(), "Bearer tka_canary");
-        assert!(!format!("{credential:?} {header:?}").contains("canary"));
-    }
 
     #[test]
     fn only_this_machine_is_loopback() {

@@ -262,7 +262,7 @@ fn hint(status: &Status) -> Option<&'static str> {
         }
         ErrorReason::RecordDamaged | ErrorReason::Internal => "the log of the authority says more",
         ErrorReason::MalformedRequest | ErrorReason::UnknownMethod => {
-            "use a client of the server's own version; see --version"
+            "ask at the port that serves it, with a client of the server's own version; see --version"
         }
         ErrorReason::Unspecified => return None,
     };

@@ -10,6 +10,7 @@ use std::slice;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
+use tonic_health::pb::HealthCheckResponse;
 
 use self::form::Format;
 pub(super) use self::form::{Form, FormOptions};
@@ -37,6 +38,8 @@ pub(super) struct Output<'a> {
 pub(super) trait Answer: prost::Message {
     /// Its full name.
     const NAME: &'static str;
+    /// The descriptors that it is among.
+    const DESCRIPTORS: &'static [u8] = crate::proto::FILE_DESCRIPTOR_SET;
 }
 
 macro_rules! answers {
@@ -58,6 +61,11 @@ answers! {
     SuspendTokenResponse ResumeTokenResponse RevokeTokenResponse RevokeTokensResponse RevealTokenResponse
     ApplyPolicyResponse ImportTokensResponse OpenSessionResponse SetPasswordResponse
     ListAuditEventsResponse ReviewTokensResponse WatchEventsResponse VerifyResponse
+}
+
+impl Answer for HealthCheckResponse {
+    const NAME: &'static str = "grpc.health.v1.HealthCheckResponse";
+    const DESCRIPTORS: &'static [u8] = tonic_health::pb::FILE_DESCRIPTOR_SET;
 }
 
 // === impl Output ===

@@ -232,6 +232,88 @@ fn plaintext_beyond_loopback_needs_to_be_asked_for() {
 }
 
 #[test]
+fn every_listener_that_takes_tokens_needs_tls_beyond_loopback_and_that_for_probes_does_not() {
+    for name in ["verify", "admin"] {
+        let told = faults(&flags(&[&format!("--{name}-listen=0.0.0.0:0")]), &[]);
+        let listener = format!("{name}_listen is not a loopback address");
+        assert!(told.contains(&listener), "{told}");
+    }
+    assert!(Config::load(&flags(&["--health-listen=0.0.0.0:0"]), []).is_ok());
+    // Where nothing listens, nothing can be wrong.
+    let parted = ["--verify-listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"];
+    let config = Config::load(&flags(&[&parted[..], &["--listen=0.0.0.0:0"]].concat()), []);
+    assert!(!config.unwrap().listens_at_listen());
+    let same = ["--verify-listen=127.0.0.1:1", "--health-listen=127.0.0.1:1"];
+    let told = faults(&flags(&same), &[]);
+    assert!(
+        told.contains("health_listen is the address of verify_listen too"),
+        "{told}"
+    );
+}
+
+#[test]
+fn clients_are_not_half_checked() {
+    let (pem, _) = file("");
+    let pem = pem.path().display();
+    let (certificate, key) = (
+        format!("--tls-cert-file={pem}"),
+        format!("--tls-key-file={pem}"),
+    );
+    let ca = format!("--tls-client-ca-file={pem}");
+    let tls = [certificate.as_str(), key.as_str()];
+    for (given, told) in [
+        (
+            &[ca.as_str()][..],
+            "tls_client_ca_file means nothing while tls_client_auth is off",
+        ),
+        (
+            &["--tls-client-names=x"],
+            "tls_client_names means nothing while tls_client_auth is off",
+        ),
+        (
+            &["--tls-client-auth=required"],
+            "tls_client_ca_file is missing",
+        ),
+        (
+            &["--tls-client-auth=optional"],
+            "tls_client_ca_file is missing",
+        ),
+        (
+            &["--tls-client-auth=yes"],
+            "tls_client_auth (in --tls-client-auth) must be off, optional or required",
+        ),
+        (
+            &["--tls-reload-interval=0s"],
+            "tls_reload_interval must be longer than nothing",
+        ),
+        (
+            &[
+                "--tls-client-auth=required",
+                "--tls-client-ca-file=/nonexistent/ca",
+            ],
+            "tls_client_ca_file names a file that can't be read",
+        ),
+    ] {
+        let faults = faults(&flags(&[&tls[..], given].concat()), &[]);
+        assert!(faults.contains(told), "{told:?} is not in {faults}");
+    }
+    let plaintext = faults(&flags(&["--tls-client-auth=required", &ca]), &[]);
+    assert!(
+        plaintext.contains("tls_client_auth needs TLS"),
+        "{plaintext}"
+    );
+    let whole = [
+        &tls[..],
+        &["--tls-client-auth=required", &ca, "--tls-client-names=a, b"],
+    ]
+    .concat();
+    assert_eq!(
+        Config::load(&flags(&whole), []).unwrap().tls_client_names,
+        ["a", "b"]
+    );
+}
+
+#[test]
 fn the_variables_of_the_command_line_are_no_fault() {
     let variables = CLIENT_VARIABLES.map(|name| (name, CANARY));
     assert!(Config::load(&Settings::default(), environment(&variables)).is_ok());

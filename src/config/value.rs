@@ -26,6 +26,17 @@ pub enum LogFormat {
     Json,
 }
 
+/// Whether clients must show a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// Nobody is asked for one.
+    Off,
+    /// One that is shown must be right; none is right too.
+    Optional,
+    /// Who shows none is refused.
+    Required,
+}
+
 /// Filter directives that were seen to be well-formed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogFilter(String);
@@ -46,6 +57,15 @@ impl Value for SocketAddr {
     fn parse(text: &str) -> Result<Self, &'static str> {
         let mut addresses = text.to_socket_addrs().map_err(|_| ADDRESS)?;
         addresses.next().ok_or(ADDRESS)
+    }
+}
+
+impl Value for Option<SocketAddr> {
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "" => Ok(None),
+            address => SocketAddr::parse(address).map(Some),
+        }
     }
 }
 
@@ -87,6 +107,27 @@ impl Value for Vec<IpNet> {
             })
             .collect::<Result<_, _>>()
             .map_err(|_| "addresses and networks such as 10.0.0.0/8, separated by commas")
+    }
+}
+
+impl Value for Vec<String> {
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        let items = text.split(',').map(str::trim);
+        Ok(items
+            .filter(|item| !item.is_empty())
+            .map(str::to_owned)
+            .collect())
+    }
+}
+
+impl Value for ClientAuth {
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "off" => Ok(ClientAuth::Off),
+            "optional" => Ok(ClientAuth::Optional),
+            "required" => Ok(ClientAuth::Required),
+            _ => Err("off, optional or required"),
+        }
     }
 }
 

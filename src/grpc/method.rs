@@ -11,9 +11,9 @@ use prost_types::FileDescriptorSet;
 /// The path of the call that every backend makes for every request.
 const VERIFY: &str = "/tokenauthority.v1.TokenVerify/Verify";
 /// The service that verifies, before the method's name.
-const VERIFY_SERVICE: &str = "/tokenauthority.v1.TokenVerify/";
+pub const VERIFY_SERVICE: &str = "/tokenauthority.v1.TokenVerify/";
 /// What the paths of gRPC's own services begin with.
-const INFRASTRUCTURE: &str = "/grpc.";
+pub const INFRASTRUCTURE: &str = "/grpc.";
 
 /// One method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,22 +1,33 @@
-//! The one acceptor. A place for a connection is taken before it is accepted, so that neither descriptors nor this loop can be
-//! exhausted; who finds none waits in the kernel's queue.
+//! The one acceptor of all ports. A place for a connection is taken before it is accepted, so that neither descriptors nor this
+//! loop can be exhausted; who finds none waits in the kernel's queue. Probes have an acceptor and places of their own.
 
+use std::future::poll_fn;
 use std::io;
-use std::net::TcpListener as StdListener;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
+use super::listeners::{Listeners, Port};
 use super::workers::{Accepted, Dispatch};
 
 /// How long to wait when the machine has no descriptor or memory to give: it may have in a moment.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
-/// The loop that accepts.
-pub(super) struct Acceptor(JoinHandle<()>);
+/// The loops that accept.
+pub(super) struct Acceptor(Vec<JoinHandle<()>>);
+
+/// Ports that share their places.
+struct Ports {
+    listeners: Vec<(Port, TcpListener)>,
+    places: Arc<Semaphore>,
+    // Whose turn it is, so that a busy port does not starve another.
+    next: usize,
+}
 
 /// A place under the cap; it is free again when this is dropped.
 pub(super) type Place = OwnedSemaphorePermit;
@@ -24,38 +35,57 @@ pub(super) type Place = OwnedSemaphorePermit;
 // === impl Acceptor ===
 
 impl Acceptor {
-    /// Accepts up to `cap` connections at once and hands them to the workers.
+    /// Accepts up to `cap` connections at once, and `health_cap` at the port for probes, and hands them to the workers.
     pub(super) fn start(
-        listener: StdListener,
+        listeners: Listeners,
         cap: usize,
-        workers: Dispatch,
+        health_cap: usize,
+        workers: &Dispatch,
     ) -> io::Result<Acceptor> {
-        listener.set_nonblocking(true)?;
-        let listener = TcpListener::from_std(listener)?;
-        let places = Arc::new(Semaphore::new(cap.min(Semaphore::MAX_PERMITS)));
-        Ok(Acceptor(tokio::spawn(accept_all(
-            listener, places, workers,
-        ))))
+        let (health, rest): (Vec<_>, Vec<_>) = listeners
+            .0
+            .into_iter()
+            .partition(|(port, _)| *port == Port::Health);
+        let mut loops = Acceptor(Vec::new());
+        for (listeners, cap) in [(rest, cap), (health, health_cap)] {
+            let listeners = listeners.into_iter().map(|(port, socket)| {
+                socket.set_nonblocking(true)?;
+                Ok((port, TcpListener::from_std(socket)?))
+            });
+            let ports = Ports {
+                listeners: listeners.collect::<io::Result<_>>()?,
+                places: Arc::new(Semaphore::new(cap.min(Semaphore::MAX_PERMITS))),
+                next: 0,
+            };
+            if !ports.listeners.is_empty() {
+                loops
+                    .0
+                    .push(tokio::spawn(accept_all(ports, workers.clone())));
+            }
+        }
+        Ok(loops)
     }
 
-    /// Accepts no more, and closes the port.
+    /// Accepts no more, and closes the ports.
     pub(super) async fn stop(mut self) {
-        self.0.abort();
-        let _ = (&mut self.0).await;
+        for accepting in &mut self.0 {
+            accepting.abort();
+            let _ = accepting.await;
+        }
     }
 }
 
 impl Drop for Acceptor {
     fn drop(&mut self) {
-        self.0.abort();
+        self.0.iter().for_each(JoinHandle::abort);
     }
 }
 
-async fn accept_all(listener: TcpListener, places: Arc<Semaphore>, workers: Dispatch) {
+async fn accept_all(mut ports: Ports, workers: Dispatch) {
     let mut failing = false;
     // The semaphore is never closed.
-    while let Ok(place) = places.clone().acquire_owned().await {
-        match accept(&listener, place).await {
+    while let Ok(place) = ports.places.clone().acquire_owned().await {
+        match ports.accept(place).await {
             Ok(accepted) => {
                 failing = false;
                 workers.hand_over(accepted);
@@ -71,15 +101,36 @@ async fn accept_all(listener: TcpListener, places: Arc<Semaphore>, workers: Disp
     }
 }
 
-async fn accept(listener: &TcpListener, place: Place) -> io::Result<Accepted> {
-    let (socket, peer) = listener.accept().await?;
-    // Small answers must not wait for the acknowledgement of the ones before.
-    socket.set_nodelay(true)?;
-    Ok(Accepted {
-        socket: socket.into_std()?,
-        peer,
-        place,
-    })
+// === impl Ports ===
+
+impl Ports {
+    async fn accept(&mut self, place: Place) -> io::Result<Accepted> {
+        let (port, socket, peer) = poll_fn(|cx| self.poll_accept(cx)).await?;
+        // Small answers must not wait for the acknowledgement of the ones before.
+        socket.set_nodelay(true)?;
+        Ok(Accepted {
+            socket: socket.into_std()?,
+            peer,
+            port,
+            place,
+        })
+    }
+
+    /// Whoever comes first, at whichever port.
+    fn poll_accept(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<(Port, TcpStream, SocketAddr)>> {
+        let first = self.next;
+        let (before, after) = self.listeners.split_at(first.min(self.listeners.len()));
+        for (at, (port, listener)) in after.iter().chain(before).enumerate() {
+            if let Poll::Ready(accepted) = listener.poll_accept(cx) {
+                self.next = (first + at + 1) % self.listeners.len();
+                return Poll::Ready(accepted.map(|(socket, peer)| (*port, socket, peer)));
+            }
+        }
+        Poll::Pending
+    }
 }
 
 fn concerns_one_connection(error: &io::Error) -> bool {

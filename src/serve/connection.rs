@@ -14,11 +14,12 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 use tower::Layer as _;
 
+use super::listeners::Port;
+use super::parted::Parted;
 use super::shell::Calls;
-use super::tls::H2;
+use super::tls::{H2, Tls};
 use super::workers::{Accepted, Phase};
 use crate::config::Config;
 use crate::grpc::context::{ContextLayer, Rules};
@@ -33,6 +34,8 @@ const MAX_SEND_BYTES: usize = 256 * 1024;
 const MAX_PENDING_RESETS: usize = 20;
 /// How long a client that just connected may still take to speak when the server stops: its call is under way, perhaps.
 const LAST_WORDS: Duration = Duration::from_millis(250);
+/// Age at which a probe's connection is asked to close: whoever keeps one does not keep another probe out for long.
+const MAX_PROBE_AGE: Duration = Duration::from_mins(1);
 /// Part of a connection's age by which it may be asked to go earlier, so that clients don't all come back at once.
 const AGE_SPREAD: u32 = 10;
 /// Steps in which that part is taken.
@@ -53,7 +56,7 @@ pub(super) struct Manners {
 /// Receives connections on one worker.
 pub(super) struct Greeter<S> {
     manners: Manners,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Tls>,
     http: http2::Builder<TokioExecutor>,
     calls: S,
 }
@@ -81,12 +84,19 @@ impl Manners {
             }),
         }
     }
+
+    fn max_age_at(&self, port: Port) -> Duration {
+        match port {
+            Port::Health => self.max_age.min(MAX_PROBE_AGE),
+            Port::All | Port::Verify | Port::Admin => self.max_age,
+        }
+    }
 }
 
 // === impl Greeter ===
 
 impl<S: Calls> Greeter<S> {
-    pub(super) fn new(manners: Manners, tls: Option<TlsAcceptor>, calls: S) -> Greeter<S> {
+    pub(super) fn new(manners: Manners, tls: Option<Tls>, calls: S) -> Greeter<S> {
         let mut http = http2::Builder::new(TokioExecutor::new());
         http.timer(TokioTimer::new())
             .adaptive_window(false)
@@ -110,10 +120,11 @@ impl<S: Calls> Greeter<S> {
         let Accepted {
             socket,
             peer,
+            port,
             place,
         } = accepted;
         let outcome = match TcpStream::from_std(socket) {
-            Ok(socket) => self.greet(socket, peer, phase).await,
+            Ok(socket) => self.greet(socket, (peer, port), phase).await,
             Err(error) => Err(error),
         };
         if let Err(error) = outcome {
@@ -126,16 +137,19 @@ impl<S: Calls> Greeter<S> {
     async fn greet(
         &self,
         socket: TcpStream,
-        peer: SocketAddr,
+        (peer, port): (SocketAddr, Port),
         mut phase: watch::Receiver<Phase>,
     ) -> io::Result<()> {
         let patience = self.manners.handshake_timeout;
-        let Some(tls) = &self.tls else {
+        let Some(tls) = self.tls.as_ref().filter(|_| port != Port::Health) else {
             let io = unless_draining(&mut phase, timeout(patience, preface(socket))).await???;
-            return self.converse(io, peer, phase).await;
+            return self.converse(io, (peer, port), phase).await;
         };
         let greeting = async {
-            let stream = tls.accept(socket).await?;
+            let handshake = tls.acceptor().accept(socket).await;
+            let stream = handshake.inspect_err(|error| {
+                tracing::debug!(peer.address = %peer, error = %error, "a TLS handshake failed");
+            })?;
             // A client that offers no protocol at all gets through the handshake.
             if stream.get_ref().1.alpn_protocol() != Some(H2) {
                 return Err(io::ErrorKind::InvalidData.into());
@@ -143,25 +157,26 @@ impl<S: Calls> Greeter<S> {
             preface(stream).await
         };
         let io = unless_draining(&mut phase, timeout(patience, greeting)).await???;
-        self.converse(io, peer, phase).await
+        self.converse(io, (peer, port), phase).await
     }
 
     /// HTTP/2, until the peer leaves, the connection is old, or the server stops.
     async fn converse<IO>(
         &self,
         io: Prefaced<IO>,
-        peer: SocketAddr,
+        (peer, port): (SocketAddr, Port),
         mut phase: watch::Receiver<Phase>,
     ) -> io::Result<()>
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let calls = ContextLayer::new(self.manners.rules.clone(), peer).layer(self.calls.clone());
+        let calls = ContextLayer::new(self.manners.rules.clone(), peer)
+            .layer(Parted::new(port, self.calls.clone()));
         let service = TowerToHyperService::new(calls);
         let mut connection = pin!(self.http.serve_connection(TokioIo::new(io), service));
         tokio::select! {
             ended = connection.as_mut() => return ended.map_err(io::Error::other),
-            () = sleep(spread(self.manners.max_age, peer)) => {}
+            () = sleep(spread(self.manners.max_age_at(port), peer)) => {}
             _ = phase.wait_for(|phase| *phase != Phase::Serving) => {}
         }
         connection.as_mut().graceful_shutdown();

@@ -16,10 +16,8 @@ use tonic::service::Routes;
 use tower::Service;
 
 use crate::authority::error::Reason;
+use crate::grpc::method::INFRASTRUCTURE;
 use crate::grpc::status;
-
-/// What the paths of health and reflection begin with.
-const INFRASTRUCTURE: &str = "/grpc.";
 
 /// The way in; closed at first. `S` is what calls go to once it is open.
 #[derive(Debug)]

@@ -1,7 +1,6 @@
 //! The server without what it serves: port, health, threads, and the order in which they come and go.
 
 use std::convert::Infallible;
-use std::net::TcpListener;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -10,11 +9,13 @@ use tonic::body::Body;
 use tonic::service::Routes;
 use tower::Service;
 
+use super::ServeError;
 use super::accept::Acceptor;
 use super::gate::Gate;
+use super::listeners::Listeners;
+use super::tls::{Tls, Watchman};
 use super::workers::Workers;
-use super::{ServeError, tls};
-use crate::config::Config;
+use crate::config::{Config, HEALTH_CONNECTIONS};
 use crate::grpc::context::LimitedBody;
 use crate::grpc::health::Health;
 use crate::grpc::reflection;
@@ -56,15 +57,21 @@ pub(super) struct Shell<S> {
     gate: Gate<S>,
     workers: Workers,
     acceptor: Acceptor,
+    // Looks at the certificates for as long as there is a server.
+    _watchman: Option<Watchman>,
 }
 
 // === impl Shell ===
 
 impl<S: Calls> Shell<S> {
     /// Listens, and answers health and reflection alone.
-    pub(super) async fn start(config: &Config, listener: TcpListener) -> Result<Self, ServeError> {
-        let address = listener.local_addr().map_err(ServeError::Listen)?;
-        let tls = tls::acceptor(config).map_err(ServeError::Tls)?;
+    pub(super) async fn start(
+        config: &Config,
+        listeners: impl Into<Listeners>,
+    ) -> Result<Self, ServeError> {
+        let listeners = listeners.into();
+        let addresses = listeners.addresses()?;
+        let (tls, watchman) = Tls::start(config).map_err(ServeError::Tls)?.unzip();
         let health = Health::starting().await;
         let gate = Gate::new(with_infrastructure(
             Routes::default(),
@@ -72,16 +79,20 @@ impl<S: Calls> Shell<S> {
             config.reflection,
         )?);
         let workers = Workers::start(config, tls.as_ref(), &gate).map_err(ServeError::Threads)?;
-        let acceptor = Acceptor::start(listener, config.connection_cap(), workers.dispatch())
-            .map_err(ServeError::Listen)?;
+        let cap = config.connection_cap();
+        let acceptor = Acceptor::start(listeners, cap, HEALTH_CONNECTIONS, &workers.dispatch())
+            .map_err(|error| ServeError::Listen("listen", error))?;
         health.alive().await;
-        tracing::info!(address = %address, "listening");
+        for (port, address) in addresses {
+            tracing::info!(address = %address, serves = %port, "listening");
+        }
         Ok(Shell {
             health,
             reflection: config.reflection,
             gate,
             workers,
             acceptor,
+            _watchman: watchman,
         })
     }
 

@@ -5,7 +5,7 @@ mod drain;
 mod refusals;
 mod tls;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use tonic::Code;

@@ -1,15 +1,22 @@
-//! TLS 1.2 and 1.3 with ring, for HTTP/2 alone.
+//! TLS 1.2 and 1.3 with ring, for HTTP/2 alone; mutual where it is asked for; the files looked at again and again.
+
+mod certificate;
+mod files;
+mod names;
+mod reload;
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem};
+use rustls::server::VerifierBuilderError;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::Config;
+use files::{Files, Terms};
+use reload::Reload;
 
 /// The protocol that both sides must agree on (RFC 9113, section 3.2).
 pub(super) const H2: &[u8] = b"h2";
@@ -21,45 +28,46 @@ pub enum TlsError {
     Certificate(&'static str),
     /// The key file has no key that can be read.
     Key(&'static str),
+    /// The file with the certificates that vouch for clients has none that can be read.
+    ClientCa(&'static str),
+    /// Those certificates can't vouch for anybody.
+    ClientVerifier(VerifierBuilderError),
     /// Certificate and key don't go together, or are of no use to TLS.
     Unusable(rustls::Error),
 }
 
-/// What makes connections into TLS connections; `None` if the server is to speak plaintext.
-pub(super) fn acceptor(config: &Config) -> Result<Option<TlsAcceptor>, TlsError> {
-    let (Some(certificate), Some(key)) = (&config.tls_cert_file, &config.tls_key_file) else {
-        return Ok(None);
-    };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut tls = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(TlsError::Unusable)?
-        .with_no_client_auth()
-        .with_single_cert(chain(certificate)?, private_key(key)?)
-        .map_err(TlsError::Unusable)?;
-    tls.alpn_protocols = vec![H2.to_vec()];
-    Ok(Some(TlsAcceptor::from(Arc::new(tls))))
-}
+/// What makes connections into TLS connections: always by the files as they were last found good.
+#[derive(Clone)]
+pub(super) struct Tls(watch::Receiver<Arc<ServerConfig>>);
 
-fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
-    match chain {
-        Ok(chain) if chain.is_empty() => Err(TlsError::Certificate("holds no certificate")),
-        Ok(chain) => Ok(chain),
-        Err(error) => Err(TlsError::Certificate(fault(&error))),
+/// Looks at the files for as long as it lives.
+pub(super) struct Watchman(JoinHandle<()>);
+
+// === impl Tls ===
+
+impl Tls {
+    /// Reads the files, and goes on looking at them; `None` if the server is to speak plaintext.
+    pub(super) fn start(config: &Config) -> Result<Option<(Tls, Watchman)>, TlsError> {
+        let Some(terms) = Terms::of(config) else {
+            return Ok(None);
+        };
+        let files = Files::read(&terms)?;
+        let loaded = files.load(&terms)?;
+        let (configs, current) = watch::channel(loaded.config.clone());
+        let reload = Reload::new(terms, files.fingerprint(), loaded.certificate, configs);
+        let watchman = Watchman(tokio::spawn(reload.run(config.tls_reload_interval)));
+        Ok(Some((Tls(current), watchman)))
+    }
+
+    /// For a handshake that begins now.
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.0.borrow().clone())
     }
 }
 
-fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_file(file).map_err(|error| TlsError::Key(fault(&error)))
-}
-
-/// The parser's own words may quote the file.
-fn fault(error: &pem::Error) -> &'static str {
-    match error {
-        pem::Error::Io(_) => "can't be read",
-        pem::Error::NoItemsFound => "holds no such item",
-        _ => "is not PEM",
+impl Drop for Watchman {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -70,6 +78,8 @@ impl fmt::Display for TlsError {
         match self {
             TlsError::Certificate(fault) => write!(f, "tls_cert_file {fault}"),
             TlsError::Key(fault) => write!(f, "tls_key_file {fault}"),
+            TlsError::ClientCa(fault) => write!(f, "tls_client_ca_file {fault}"),
+            TlsError::ClientVerifier(error) => write!(f, "tls_client_ca_file: {error}"),
             TlsError::Unusable(error) => write!(f, "{error}"),
         }
     }

@@ -10,12 +10,13 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
 
 use super::accept::Place;
 use super::connection::{Greeter, Manners};
 use super::gate::Gate;
+use super::listeners::Port;
 use super::shell::Calls;
+use super::tls::Tls;
 use crate::config::Config;
 
 /// How long a thread may take to end once its calls are given up.
@@ -25,6 +26,7 @@ const PARTING: Duration = Duration::from_secs(1);
 pub(super) struct Accepted {
     pub(super) socket: TcpStream,
     pub(super) peer: SocketAddr,
+    pub(super) port: Port,
     pub(super) place: Place,
 }
 
@@ -67,7 +69,7 @@ impl Workers {
     /// Starts the threads.
     pub(super) fn start<S: Calls>(
         config: &Config,
-        tls: Option<&TlsAcceptor>,
+        tls: Option<&Tls>,
         gate: &Gate<S>,
     ) -> io::Result<Workers> {
         let (phase, _) = watch::channel(Phase::Serving);

@@ -1,6 +1,6 @@
 # Sourced by the client suites in shell: a real server process on a port of its own, stopped when the script ends.
 #
-# start_server BINARY sets ADDRESS and OPERATOR, the operator's secret. The data directory is removed at the end.
+# start_server BINARY [ARGUMENT...] sets ADDRESS and OPERATOR, the operator's secret. The data directory is removed at the end.
 
 work=$(mktemp -d)
 server=
@@ -25,7 +25,7 @@ trap clean_up EXIT
 start_server() {
     # It is read before the server has opened it.
     : >"$work/log"
-    "$1" serve --data-dir "$work/data" --listen 127.0.0.1:0 --log-format json 2>"$work/log" &
+    "$1" serve --data-dir "$work/data" --listen 127.0.0.1:0 --log-format json "${@:2}" 2>"$work/log" &
     server=$!
     for _ in {1..3000}; do
         ADDRESS=$(sed -nE '/"message":"listening"/s/.*"address":"([^"]+)".*/\1/p' "$work/log")

@@ -53,8 +53,13 @@ impl Server {
 
     /// Starts a server that must refuse to serve; its status, and all that it logged.
     pub(crate) fn refused(data_dir: &Path) -> (ExitStatus, String) {
+        Server::refused_with(data_dir, &[])
+    }
+
+    /// As [`Server::refused`], with further arguments.
+    pub(crate) fn refused_with(data_dir: &Path, args: &[&str]) -> (ExitStatus, String) {
         // It may listen before it knows: health is answered from the first moment.
-        Server::spawn(data_dir, &[], &[]).map_or_else(|ended| ended, Server::wait)
+        Server::spawn(data_dir, args, &[]).map_or_else(|ended| ended, Server::wait)
     }
 
     /// A server that listens, or the status and the log of one that ended before.
@@ -105,6 +110,26 @@ impl Server {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address of the listener that serves this, as the log tells.
+    pub(crate) fn address_of(&self, serves: &str) -> SocketAddr {
+        let started = Instant::now();
+        loop {
+            let log = self.log();
+            let mut listeners = log.lines().filter_map(|line| {
+                let fields = fields(line).filter(|fields| fields["message"] == "listening")?;
+                (fields["serves"] == serves).then_some(fields["address"].as_str()?.parse().ok()?)
+            });
+            if let Some(address) = listeners.next() {
+                return address;
+            }
+            assert!(
+                started.elapsed() < PATIENCE,
+                "nothing serves {serves}:\n{log}"
+            );
+            std::thread::sleep(LOOK_AGAIN);
+        }
     }
 
     pub(crate) fn pid(&self) -> u32 {

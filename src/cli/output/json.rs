@@ -5,7 +5,6 @@ use std::io;
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 
 use super::Answer;
-use crate::proto::FILE_DESCRIPTOR_SET;
 
 /// Canonical protobuf JSON. Empty fields are written too, so that scripts always find them.
 pub(super) fn json<A: Answer>(answer: &A) -> io::Result<String> {
@@ -24,7 +23,7 @@ pub(super) fn json_line<A: Answer>(answer: &A) -> io::Result<String> {
 }
 
 fn reflected<A: Answer>(answer: &A) -> io::Result<DynamicMessage> {
-    let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).map_err(io::Error::other)?;
+    let pool = DescriptorPool::decode(A::DESCRIPTORS).map_err(io::Error::other)?;
     let descriptor = pool
         .get_message_by_name(A::NAME)
         .ok_or_else(|| io::Error::other(A::NAME))?;

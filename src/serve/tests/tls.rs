@@ -131,7 +131,7 @@ async fn a_certificate_that_is_none_is_told_without_a_word_of_the_file() {
     );
     let other = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let told = |config: &Config| {
-        super::super::tls::acceptor(config)
+        super::super::tls::Tls::start(config)
             .err()
             .unwrap()
             .to_string()
