@@ -7,6 +7,7 @@
 mod faults;
 mod file;
 mod flags;
+mod rewrap;
 mod value;
 
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ use ipnet::IpNet;
 
 pub use faults::ConfigFaults;
 pub use flags::Settings;
+pub use rewrap::Rewrap;
 pub use value::{LogFilter, LogFormat, Value};
 
 /// What every environment variable of this service begins with.
@@ -86,6 +88,8 @@ settings! {
     data_dir: PathBuf = "token-authority-data", "DIR";
     /// The file with the root key that wraps all other keys; without it, one is made in the data directory.
     root_key_file: Option<PathBuf> = "", "FILE";
+    /// The file with the passphrase that the root key is derived from, instead of a root key file.
+    root_passphrase_file: Option<PathBuf> = "", "FILE";
     /// The file with the first operator's token; without it, one is minted into the data directory.
     bootstrap_token_file: Option<PathBuf> = "", "FILE";
     /// The server's certificate chain, PEM. Together with its key file: serves TLS.
@@ -199,8 +203,15 @@ impl Config {
             ),
             _ => {}
         }
+        if self.root_key_file.is_some() && self.root_passphrase_file.is_some() {
+            faults.add(
+                "root_passphrase_file",
+                "contradicts root_key_file: give one of them",
+            );
+        }
         for (name, file) in [
             ("root_key_file", &self.root_key_file),
+            ("root_passphrase_file", &self.root_passphrase_file),
             ("bootstrap_token_file", &self.bootstrap_token_file),
             ("tls_cert_file", &self.tls_cert_file),
             ("tls_key_file", &self.tls_key_file),

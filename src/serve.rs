@@ -7,6 +7,9 @@ mod accept;
 mod connection;
 mod gate;
 mod opening;
+mod rewrap;
+mod root;
+mod secret_file;
 mod shell;
 mod tls;
 mod workers;
@@ -32,6 +35,7 @@ use crate::grpc::identity::IdentityService;
 use crate::grpc::routes;
 use crate::telemetry;
 use opening::{Open, OpeningError};
+pub use rewrap::main as rewrap;
 use shell::Shell;
 use tls::TlsError;
 
