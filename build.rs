@@ -10,6 +10,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         [
             "tokenauthority/v1/directory.proto",
             "tokenauthority/v1/error_reason.proto",
+            "tokenauthority/v1/keys.proto",
             "tokenauthority/v1/token_admin.proto",
             "tokenauthority/v1/token_verify.proto",
             // Registered with reflection too, so that clients can read error details.

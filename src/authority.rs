@@ -16,11 +16,13 @@ mod feed;
 pub mod grant;
 mod guess;
 mod hashers;
+pub mod hex;
 pub mod idle;
 pub mod import;
 pub mod index;
 pub mod issue;
 pub mod judge;
+pub mod key_versions;
 pub mod keys;
 pub mod keyspace;
 pub mod libraries;
@@ -34,8 +36,10 @@ pub mod permission;
 mod policy;
 mod records;
 pub mod requests;
+mod retag;
 pub mod reveal;
 pub mod review;
+pub mod rewrap;
 pub mod rotate;
 mod seats;
 pub mod secret;
@@ -69,9 +73,10 @@ use self::guess::Guesses;
 use self::hashers::Hashers;
 use self::import::FirstUses;
 use self::index::Index;
-use self::keys::{Keys, RootKey};
+use self::keys::{HmacKeys, Keys, RootKey, RootSource};
 use self::keyspace::{Stored, Versioned};
 use self::moment::Now;
+use self::retag::Retags;
 use self::seats::Seats;
 use self::uses::Uses;
 use self::watch::Watchers;
@@ -82,7 +87,9 @@ pub struct Authority {
     store: Arc<dyn Store>,
     index: Arc<Index>,
     keys: Keys,
-    root: RootKey,
+    root: Arc<RootKey>,
+    /// Tokens to be tagged anew.
+    retags: Retags,
     /// The threads that passwords and weak imported tokens are hashed on.
     hashers: Hashers,
     /// How many wrong passwords and weak imported tokens were tried.
@@ -130,6 +137,17 @@ impl Authority {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.index.read().is_ok_and(|state| state.is_complete())
+    }
+
+    /// The HMAC keys as of now. What is made with them names [`HmacKeys::unrotated`] where it is committed.
+    fn hmac_keys(&self) -> Result<Arc<HmacKeys>, Error> {
+        Ok(self.index.read()?.hmac_keys().clone())
+    }
+
+    /// Where the root key comes from.
+    #[must_use]
+    pub fn root_source(&self) -> RootSource {
+        self.root.source()
     }
 
     async fn fetch<T: Stored>(&self, key: Key) -> Result<Option<Versioned<T>>, Error> {

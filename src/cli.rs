@@ -13,7 +13,7 @@ use self::connect::{CallOptions, Environment, Session};
 use self::failure::Failure;
 use self::output::Output;
 use self::prompt::HiddenLine;
-use crate::config::Settings;
+use crate::config::{Rewrap, Settings};
 
 mod audit;
 mod call;
@@ -21,6 +21,7 @@ mod connect;
 mod deliver;
 mod failure;
 mod healthcheck;
+mod keys;
 mod library;
 mod output;
 mod prompt;
@@ -97,6 +98,8 @@ pub enum Call {
     Token(Noun<token::Verb>),
     /// Sessions: log a user in with a password
     Session(Noun<session::Verb>),
+    /// Keys: what secrets are proved by; operators alone see and change them
+    Keys(Noun<keys::Verb>),
     /// Ask whether a token, read from standard input, is good for something right now
     #[command(after_help = [verify::EXAMPLES, EXIT_STATUS].join("\n\n"))]
     Verify(Question<verify::Verify>),
@@ -225,6 +228,15 @@ fn report(failure: &Failure, stderr: &mut dyn Write) -> Exit {
 // === impl Call ===
 
 impl Call {
+    /// What is asked of the store of a server that is stopped: nobody is called for that.
+    #[must_use]
+    pub fn offline(&self) -> Option<&Rewrap> {
+        match self {
+            Call::Keys(noun) => noun.verb.offline(),
+            _ => None,
+        }
+    }
+
     fn options(&mut self) -> &mut CallOptions {
         match self {
             Call::Library(noun) => &mut noun.options,
@@ -232,6 +244,7 @@ impl Call {
             Call::User(noun) => &mut noun.options,
             Call::Token(noun) => &mut noun.options,
             Call::Session(noun) => &mut noun.options,
+            Call::Keys(noun) => &mut noun.options,
             Call::Verify(question) => &mut question.options,
             Call::Audit(question) => &mut question.options,
             Call::Healthcheck(question) => &mut question.options,
@@ -260,6 +273,7 @@ impl Call {
             Call::User(noun) => noun.verb.run(session, stdin, output).await?,
             Call::Token(noun) => noun.verb.run(session, stdin, output).await?,
             Call::Session(noun) => noun.verb.run(session, stdin, output).await?,
+            Call::Keys(noun) => noun.verb.run(session, ask, output).await?,
             Call::Verify(question) => return question.asked.run(session, stdin, output).await,
             Call::Audit(question) => question.asked.run(session, output).await?,
             Call::Healthcheck(question) => return question.asked.run(session, output).await,

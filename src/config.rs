@@ -7,6 +7,7 @@
 mod faults;
 mod file;
 mod flags;
+mod rewrap;
 mod rules;
 mod value;
 
@@ -20,6 +21,7 @@ use ipnet::IpNet;
 
 pub use faults::ConfigFaults;
 pub use flags::Settings;
+pub use rewrap::Rewrap;
 pub use value::{ClientAuth, LogFilter, LogFormat, Value};
 
 /// What every environment variable of this service begins with.
@@ -96,6 +98,8 @@ settings! {
     data_dir: PathBuf = "token-authority-data", "DIR";
     /// The file with the root key that wraps all other keys; without it, one is made in the data directory.
     root_key_file: Option<PathBuf> = "", "FILE";
+    /// The file with the passphrase that the root key is derived from, instead of a root key file.
+    root_passphrase_file: Option<PathBuf> = "", "FILE";
     /// The file with the first operator's token; without it, one is minted into the data directory.
     bootstrap_token_file: Option<PathBuf> = "", "FILE";
     /// The server's certificate chain, PEM. Together with its key file: serves TLS.

@@ -8,6 +8,7 @@ mod directory;
 pub mod health;
 pub mod identity;
 mod import;
+mod keys;
 pub mod method;
 pub mod reflection;
 mod revoke;

@@ -36,7 +36,7 @@
 //! - No type that holds a secret can be printed. A secret leaves the process in the one answer that makes it.
 //! - What can't be read, decoded or decided refuses. No error path ends in VALID (G6).
 //!
-//! # Six walks
+//! # The walks
 //!
 //! **Create.** [`grpc::context`] gives the call its id, span and deadline. [`grpc::identity`] judges the credential for
 //! `tokens:admin`. `grpc/convert` takes the message apart, all faults at once. [`authority::transaction`] judges the caller
@@ -67,6 +67,10 @@
 //! it, so Verify finds it without a table. A strong one is proved by its HMAC from then on; a weak one is hashed on the same
 //! few threads as passwords, counted as a guess, and leaves its HMAC at its first use. How weak ones are
 //! cut is a small record of each library, written by the first that is cut so.
+//!
+//! **Rotate keys.** [`authority::key_versions`] commits a new HMAC key, and the index has it with that commit: what is made from
+//! then on hangs on it. When Verify proves a token by an older key, [`authority`]'s retag queue notes the new tag, and upkeep writes
+//! it, with what tokens are used for. [`authority::rewrap`] changes the root key above them, in a process of its own.
 //!
 //! **Start.** The port listens and health answers. The store opens; the root key is proved; keys and directory are loaded,
 //! and how imported tokens are found. From here Verify answers correctly. The tokens follow in slices between commits; one that

@@ -10,6 +10,9 @@ fn main() -> ExitCode {
     let Cli { options, command } = Cli::parse();
     match command {
         Command::Serve(settings) => serve::main(&settings),
-        Command::Call(call) => cli::main(options, *call),
+        Command::Call(call) => match call.offline() {
+            Some(asked) => serve::rewrap(asked),
+            None => cli::main(options, *call),
+        },
     }
 }

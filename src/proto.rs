@@ -44,5 +44,6 @@ changes! {
     CreateUserRequest UpdateUserRequest DeleteUserRequest
     CreateTokenRequest UpdateTokenRequest ExtendTokenRequest RotateTokenRequest
     SuspendTokenRequest ResumeTokenRequest RevokeTokenRequest RevokeTokensRequest RevealTokenRequest
+    RotateKeyRequest RetireKeyRequest
     ApplyPolicyRequest ImportTokensRequest OpenSessionRequest SetPasswordRequest
 }

@@ -9,6 +9,9 @@ mod gate;
 mod listeners;
 mod opening;
 mod parted;
+mod rewrap;
+mod root;
+mod secret_file;
 mod shell;
 mod tls;
 mod workers;
@@ -34,6 +37,7 @@ use crate::grpc::routes;
 use crate::telemetry;
 pub use listeners::Listeners;
 use opening::{Open, OpeningError};
+pub use rewrap::main as rewrap;
 use shell::Shell;
 use tls::TlsError;
 

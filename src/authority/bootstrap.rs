@@ -9,6 +9,7 @@ use super::directory::{Assignment, Library, SYSTEM, SecretDisplay, Uid, User, Us
 use super::error::Error;
 use super::index::Lookup;
 use super::judge::{self, Demand};
+use super::keys::HmacKeys;
 use super::keyspace::{self, Stored};
 use super::moment::{Lifetime, Moment, Now};
 use super::name::Name;
@@ -144,8 +145,10 @@ impl Authority {
             user.assignments.sort_unstable();
         }
 
-        let token = self.operator_token(secret, &library, &user, now.time)?;
+        let keys = self.hmac_keys()?;
+        let token = Self::operator_token(secret, &keys, &library, &user, now.time)?;
         let mut plan = Plan::new(&system, uid);
+        plan.preconditions.push(keys.unrotated());
         self.ensure(&mut plan, library).await?;
         self.ensure(&mut plan, user_type).await?;
         self.ensure(&mut plan, user).await?;
@@ -168,8 +171,8 @@ impl Authority {
     }
 
     fn operator_token(
-        &self,
         secret: &Secret,
+        keys: &HmacKeys,
         library: &Library,
         user: &User,
         now: Moment,
@@ -201,7 +204,7 @@ impl Authority {
                 apis: Vec::new(),
                 allowed_cidrs: Vec::new(),
             },
-            tag: self.keys.tag(secret),
+            tag: keys.tag(secret),
             sealed_secret: Vec::new(),
             imported: None,
             etag: None,

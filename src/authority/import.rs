@@ -15,6 +15,8 @@ mod strength;
 mod string;
 mod verify;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 pub use self::cuts::Cuts;
@@ -30,7 +32,7 @@ use super::error::{Error, Reason};
 use super::hashers::Work;
 use super::index::Lookup;
 use super::issue::{CreateToken, Proof};
-use super::keys::{Digest, Tag};
+use super::keys::{Digest, HmacKeys, Tag};
 use super::keyspace::{self, Versioned};
 use super::moment::{Moment, Now};
 use super::name::Name;
@@ -73,6 +75,8 @@ struct Import<'a> {
     tag: Tag,
     unproven: Option<Unproven>,
     seats: Seats,
+    /// What it is proved by.
+    keys: Arc<HmacKeys>,
 }
 
 impl Authority {
@@ -96,13 +100,15 @@ impl Authority {
         rehearsal: Option<&Rehearsal>,
         now: Now,
     ) -> Result<Done<Token>, Error> {
+        let keys = self.hmac_keys()?;
         let mut import = Import {
             asked,
             placed,
-            tag: self.unmatched_tag()?,
+            tag: unmatched_tag(&keys)?,
             unproven: None,
             // What is only looked at takes no seat from what is made.
             seats: rehearsal.map_or_else(Seats::default, |r| r.seats.clone()),
+            keys: keys.clone(),
         };
         // Everything is checked before anything is hashed.
         let by = self.authorise(&call.caller, now.time)?;
@@ -113,16 +119,8 @@ impl Authority {
         // It holds a seat, which is the import's own to take.
         drop(plan);
         import.seats = self.seats.clone();
-        (import.tag, import.unproven) = self.prove_import(asked, placed).await?;
+        (import.tag, import.unproven) = self.prove_import(asked, placed, &keys).await?;
         self.perform(call, &import, now).await
-    }
-
-    /// A tag that nothing matches, of the newest key.
-    fn unmatched_tag(&self) -> Result<Tag, Error> {
-        Ok(Tag {
-            bytes: secret::random()?,
-            key_version: self.keys.newest(),
-        })
     }
 
     /// What the string of a token must prove, or match until its first use.
@@ -130,22 +128,23 @@ impl Authority {
         &self,
         asked: &ImportToken,
         placed: &Placed,
+        keys: &HmacKeys,
     ) -> Result<(Tag, Option<Unproven>), Error> {
         let digest = match &asked.form {
             Form::Plaintext(string) => string.digest(),
             Form::Sha256(digest, _) => digest.clone(),
             Form::Argon2(hash, _) => {
                 let place = keyspace::token(placed.id);
-                let sealed = self.keys.seal_imported(&place, &hash.to_string())?;
-                return Ok((self.unmatched_tag()?, Some(Unproven::Sealed(sealed))));
+                let sealed = keys.seal_imported(&place, &hash.to_string())?;
+                return Ok((unmatched_tag(keys)?, Some(Unproven::Sealed(sealed))));
             }
         };
         if placed.strength == ImportStrength::Strong {
-            return Ok((self.keys.imported_tag(placed.library, &digest), None));
+            return Ok((keys.imported_tag(placed.library, &digest), None));
         }
-        let tag = self.unmatched_tag()?;
+        let tag = unmatched_tag(keys)?;
         let place = (placed.library, placed.id);
-        let peppered = self.keys.imported_pepper(tag.key_version, place, &digest);
+        let peppered = keys.imported_pepper(tag.key_version, place, &digest);
         let peppered = peppered.ok_or_else(no_key)?;
         let make = move || SlowHash::make(peppered.as_ref());
         let hash = self.hashers.run(Work::Import, make).await??;
@@ -187,6 +186,7 @@ impl Command for Import<'_> {
         refuse_reserved(&token)?;
         self.refuse_second(authority).await?;
         self.use_cut(authority, &mut plan)?;
+        plan.preconditions.push(self.keys.unrotated());
         authority
             .take_seat_among(&self.seats, &mut plan, &token, now)
             .await?;
@@ -226,17 +226,15 @@ impl std::fmt::Debug for Form {
 // === impl Import ===
 
 impl Import<'_> {
-    /// One string, or one locator, is one token of a library, whichever key gave it its id.
+    /// One string, or one locator, is one token of a library.
     async fn refuse_second(&self, authority: &Authority) -> Result<(), Error> {
-        for id in [&self.placed.id].into_iter().chain(&self.placed.older_ids) {
-            authority.ensure_loaded(*id).await?;
-            match authority.index.read()?.token(*id) {
-                // What the store holds of it was loaded before.
-                Lookup::Unknown | Lookup::NotLoaded => {}
-                Lookup::Known(_) | Lookup::Damaged => return Err(self.placed.already(*id)),
-            }
+        let id = self.placed.id;
+        authority.ensure_loaded(id).await?;
+        match authority.index.read()?.token(id) {
+            // What the store holds of it was loaded before.
+            Lookup::Unknown | Lookup::NotLoaded => Ok(()),
+            Lookup::Known(_) | Lookup::Damaged => Err(self.placed.already(id)),
         }
-        Ok(())
     }
 
     /// Has Verify look for such tokens. Of two imports that change how it does, one plans anew.
@@ -284,6 +282,14 @@ fn rehearsed(plan: Plan<Token>, rehearsal: &Rehearsal) -> Done<Token> {
         clamped: plan.clamped,
         revision: Revision(0),
     }
+}
+
+/// A tag that nothing matches, of the newest key.
+fn unmatched_tag(keys: &HmacKeys) -> Result<Tag, Error> {
+    Ok(Tag {
+        bytes: secret::random()?,
+        key_version: keys.newest(),
+    })
 }
 
 fn no_key() -> Error {

@@ -23,13 +23,14 @@ pub use directory::{Directory, LibrarySlot, UserSlot};
 pub use imports::Imports;
 pub use order::{Orders, Place, Sort};
 use tokens::Tokens;
-pub use tokens::{Packed, Successor};
+pub use tokens::{Held, Packed, Successor};
 use uses::LoadedUses;
 pub use watermarks::Watermarks;
 
 use super::error::{Error, Reason};
 use super::feed::Feed;
 use super::judge::{Records, TokenFacts};
+use super::keys::{HmacKeys, RootKey};
 use super::keyspace;
 use super::moment::Moment;
 use super::secret::TokenId;
@@ -49,6 +50,10 @@ pub struct State {
     /// What tokens are used for: sessions are judged by it.
     uses: Arc<Uses>,
     loaded_uses: LoadedUses,
+    /// What secrets are proved by.
+    hmac_keys: Arc<HmacKeys>,
+    /// Opens the keys that are made while the authority runs.
+    root: Option<Arc<RootKey>>,
     /// Tokens whose records can't be read: they are refused as that, and never as unknown.
     damaged: HashSet<TokenId>,
 }
@@ -112,6 +117,8 @@ impl Index {
             loaded: Loaded::Through(Key::new()),
             uses: Arc::new(Uses::new()),
             loaded_uses: LoadedUses::none(),
+            hmac_keys: Arc::new(HmacKeys::none()),
+            root: None,
             damaged: HashSet::new(),
         };
         Index(RwLock::new(state), Feed::default())
@@ -131,6 +138,14 @@ impl Index {
     pub fn start_at(&self, revision: Revision) {
         self.change(|state| state.revision = revision);
         self.1.start_at(revision);
+    }
+
+    /// Hands over the HMAC keys that there are, and what opens those to come.
+    pub(super) fn hold_keys(&self, hmac_keys: HmacKeys, root: Arc<RootKey>) {
+        self.change(|state| {
+            state.hmac_keys = Arc::new(hmac_keys);
+            state.root = Some(root);
+        });
     }
 
     /// The newest audit events, for those who watch.
@@ -184,6 +199,18 @@ impl State {
     #[must_use]
     pub fn directory(&self) -> &Directory {
         &self.directory
+    }
+
+    /// The HMAC keys.
+    #[must_use]
+    pub fn hmac_keys(&self) -> &Arc<HmacKeys> {
+        &self.hmac_keys
+    }
+
+    /// The tokens whose tags this version of the HMAC key made.
+    #[must_use]
+    pub fn held(&self, key_version: u32) -> Held {
+        self.tokens.held(key_version)
     }
 
     /// Whether every token is loaded, and what it was used for.

@@ -85,10 +85,11 @@ impl Command for CreateToken {
         let owner = self.owner(by)?;
         let reveal_key = authority.reveal_key(&self.library).await?;
         let secret = Secret::mint()?;
+        let keys = authority.hmac_keys()?;
         let prove = |library: &Library| {
             Ok(Proof {
                 id: secret.id,
-                tag: authority.keys.tag(&secret),
+                tag: keys.tag(&secret),
                 sealed_secret: reveal::sealed(
                     reveal_key.as_ref(),
                     library,
@@ -99,6 +100,7 @@ impl Command for CreateToken {
             })
         };
         let (mut plan, token) = self.draft(authority, by, owner, prove, now)?;
+        plan.preconditions.push(keys.unrotated());
         authority.take_seat(&mut plan, &token, now).await?;
         plan.create(token)?;
         plan.secret = Some(secret.to_secret_string());

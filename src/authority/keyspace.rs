@@ -3,7 +3,8 @@
 //! | key | record |
 //! |---|---|
 //! | `r` | root key check |
-//! | `h` version | HMAC key, wrapped |
+//! | `h` version | HMAC key, wrapped; an empty one is retired |
+//! | `k` purpose | a key that lasts, wrapped: for what callers hand back, for the ids of imported tokens |
 //! | `s` day | sealing key, wrapped |
 //! | `c` | the latest time seen |
 //! | `l` name | library |
@@ -24,6 +25,7 @@
 //! Numbers are big-endian, uids and ids 16 bytes, days and ten minutes counted from the epoch.
 
 use super::directory::Uid;
+use super::keys::Lasting;
 use super::moment::Moment;
 use super::name::Name;
 use super::secret::TokenId;
@@ -37,6 +39,8 @@ pub const ROOT_CHECK: &[u8] = b"r";
 pub const CLOCK: &[u8] = b"c";
 /// What all HMAC keys' keys begin with.
 pub const HMAC_KEYS: &[u8] = b"h";
+/// What the keys of all keys that last begin with.
+pub const LASTING_KEYS: &[u8] = b"k";
 /// What all sealing keys' keys begin with.
 pub const SEALING_KEYS: &[u8] = b"s";
 /// What all libraries' keys begin with.
@@ -145,6 +149,16 @@ pub fn unframe<M: prost::Message + Default>(record: &Record) -> Result<M, StoreE
 #[must_use]
 pub fn hmac_key(version: u32) -> Key {
     join(&[HMAC_KEYS, &version.to_be_bytes()])
+}
+
+/// The key of a key that lasts.
+#[must_use]
+pub fn lasting_key(purpose: Lasting) -> Key {
+    let purpose = match purpose {
+        Lasting::Callers => b'c',
+        Lasting::Ids => b'i',
+    };
+    join(&[LASTING_KEYS, &[purpose]])
 }
 
 /// The key of a sealing key.

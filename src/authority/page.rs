@@ -3,6 +3,7 @@
 use super::Authority;
 use super::caller::Authorised;
 use super::error::Error;
+use super::hex;
 use crate::store::Record;
 
 /// Items of a page for which no size is given.
@@ -48,9 +49,7 @@ pub(super) struct Binding {
 impl Authority {
     pub(super) fn seal_page(&self, binding: &Binding, cursor: &[u8]) -> String {
         let bytes = [&binding.mac(self, cursor), cursor].concat();
-        let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
-        let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        digits.map(digit).collect()
+        hex::text(&bytes)
     }
 
     pub(super) fn open_page(
@@ -61,7 +60,7 @@ impl Authority {
         if page.token.is_empty() {
             return Ok(None);
         }
-        let bytes = from_hex(&page.token).ok_or_else(bad_page_token)?;
+        let bytes = hex::parse(&page.token).ok_or_else(bad_page_token)?;
         let (mac, cursor) = bytes
             .split_at_checked(MAC_BYTES)
             .ok_or_else(bad_page_token)?;
@@ -142,18 +141,6 @@ impl Binding {
         short.copy_from_slice(&mac[..MAC_BYTES]);
         short
     }
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let nibble = |c: u8| {
-        char::from(c)
-            .to_digit(16)
-            .and_then(|d| u8::try_from(d).ok())
-    };
-    let pairs = text.as_bytes().chunks(2);
-    pairs
-        .map(|pair| Some(nibble(pair[0])? << 4 | nibble(*pair.get(1)?)?))
-        .collect()
 }
 
 pub(super) fn bad_page_token() -> Error {

@@ -12,6 +12,7 @@ use super::directory::Uid;
 use super::error::{Error, Reason};
 use super::moment::Moment;
 use super::secret;
+use crate::store::Revision;
 
 /// Fewest characters of a new password (NIST SP 800-63B, section 5.1.1.2, as is that there are no rules of composition).
 pub const MIN_CHARACTERS: usize = 8;
@@ -29,12 +30,14 @@ pub struct KeptPassword {
     pub library_uid: Uid,
     /// The uid of its user.
     pub user_uid: Uid,
-    /// Argon2id over what [`super::keys::Keys::pepper`] makes of it.
+    /// Argon2id over what [`super::keys::HmacKeys::pepper`] makes of it.
     pub hash: SlowHash,
     /// The version of the key that this was made with.
     pub key_version: u32,
     /// When it was set.
     pub set_time: Moment,
+    /// The revision at which it was set; `None` for that of its last change. Hashing it anew is no setting.
+    pub set_revision: Option<Revision>,
 }
 
 /// A hash that takes tens of milliseconds and 19 MiB to make, or to compare with.

@@ -1,6 +1,7 @@
 //! Between the domain and what is stored. Every field is named on both sides, so that a new one is a compile error.
 
 mod cuts;
+mod key_version;
 mod password;
 mod token;
 mod watermark;

@@ -51,6 +51,8 @@ impl Command for RotateToken {
 
         let reveal_key = authority.reveal_key(&old.library).await?;
         let secret = Secret::mint()?;
+        let keys = authority.hmac_keys()?;
+        plan.preconditions.push(keys.unrotated());
 
         // What was made for 90 days is good for 90 days again.
         let life = old.expire_time.0.saturating_sub(old.create_time.0);
@@ -75,7 +77,7 @@ impl Command for RotateToken {
             not_before: None,
             expire_time,
             rotated_from: Some(old.id),
-            tag: authority.keys.tag(&secret),
+            tag: keys.tag(&secret),
             sealed_secret,
             imported: None,
             etag: None,

@@ -19,7 +19,7 @@ use super::guess::{Counted, Guess};
 use super::hashers::Work;
 use super::index::{LibrarySlot, UserSlot};
 use super::judge::UserFacts;
-use super::keyspace::{self, Versioned};
+use super::keyspace::{self, Stored, Versioned};
 use super::moment::{Moment, Now};
 use super::name::Name;
 use super::password::{KeptPassword, Password, SlowHash};
@@ -28,7 +28,7 @@ use super::policy::{expiry, leaves_room, tokens_allowed};
 use super::secret::Secret;
 use super::token::{AccessRight, Grant, Token, TokenKind};
 use super::transaction::{Call, Command, Done, Plan};
-use crate::store::{Precondition, Revision};
+use crate::store::{Change, Precondition, Revision};
 
 /// A login.
 #[derive(Debug, Clone)]
@@ -50,7 +50,7 @@ struct Login {
     asked: OpenSession,
     /// The user that it was.
     user_uid: Uid,
-    /// The password that it was, by the revision at which it was read.
+    /// The password that it was, by the revision at which it was set.
     password: Revision,
 }
 
@@ -95,45 +95,83 @@ impl Authority {
         if !matches!(proven, Ok(None)) {
             self.guesses.forgive(&attempt);
         }
-        let password = proven?.ok_or_else(refused)?;
+        let proven = proven?.ok_or_else(refused)?;
         let login = Login {
             asked,
             user_uid,
-            password,
+            password: proven.etag(),
         };
-        self.perform(call, &login, now).await
+        let done = self.perform(call, &login, now).await?;
+        if self
+            .renew_password(proven, &login.asked.password)
+            .await
+            .is_err()
+        {
+            tracing::info!(
+                "a password was not hashed anew with the newest key; its next use does that"
+            );
+        }
+        Ok(done)
     }
 
-    /// The revision of a user's password if this is it. Where there is none, as much is computed.
+    /// What is kept of a user's password if this is it. Where there is none, as much is computed.
     async fn prove(
         &self,
         library: Uid,
         user: Uid,
         password: &Password,
-    ) -> Result<Option<Revision>, Error> {
+    ) -> Result<Option<Versioned<KeptPassword>>, Error> {
         let kept: Option<Versioned<KeptPassword>> =
             self.fetch(keyspace::password(library, user)).await?;
-        let (revision, hash, version) = match kept {
-            Some(kept) => {
-                let KeptPassword {
-                    hash, key_version, ..
-                } = kept.value;
-                (Some(kept.revision), hash, key_version)
+        let keys = self.hmac_keys()?;
+        // One whose key was retired is good no more, and no different from none.
+        let peppered = |version| keys.pepper(version, user, password);
+        let usable = kept.and_then(|kept| Some((peppered(kept.value.key_version)?, kept)));
+        let (kept, hash, peppered) = match usable {
+            Some((peppered, kept)) => {
+                let hash = kept.value.hash.clone();
+                (Some(kept), hash, Some(peppered))
             }
-            None => (None, SlowHash::of_nobody()?, self.keys.newest()),
+            None => (None, SlowHash::of_nobody()?, peppered(keys.newest())),
         };
-        let peppered = self.keys.pepper(version, user, password);
-        let peppered = peppered.ok_or_else(|| {
-            Error::new(
-                Reason::Internal,
-                "the key of a password is not there any more",
-            )
-        })?;
+        let peppered = peppered.ok_or_else(no_key)?;
         let matches = self
             .hashers
             .run(Work::Password, move || hash.matches(peppered.as_ref()));
         let matches = matches.await?;
-        Ok(revision.filter(|_| matches))
+        Ok(kept.filter(|_| matches))
+    }
+
+    /// Hashes a password that has proved right anew, if an older key made what is kept of it. No administrative change: no event,
+    /// and logins that are under way with it go on.
+    async fn renew_password(
+        &self,
+        kept: Versioned<KeptPassword>,
+        password: &Password,
+    ) -> Result<(), Error> {
+        let keys = self.hmac_keys()?;
+        if kept.value.key_version == keys.newest() {
+            return Ok(());
+        }
+        let peppered = keys.pepper(keys.newest(), kept.value.user_uid, password);
+        let peppered = peppered.ok_or_else(no_key)?;
+        let made = self
+            .hashers
+            .run(Work::Password, move || SlowHash::make(peppered.as_ref()));
+        let renewed = KeptPassword {
+            hash: made.await??,
+            key_version: keys.newest(),
+            set_revision: Some(kept.etag()),
+            ..kept.value
+        };
+        let place = renewed.key();
+        let unchanged = vec![
+            Precondition::At(place.clone(), kept.revision),
+            keys.unrotated(),
+        ];
+        let change = Change::Put(place, keyspace::encode(&renewed));
+        self.store.commit(unchanged, vec![change]).await?;
+        Ok(())
     }
 }
 
@@ -155,6 +193,7 @@ impl Command for Login {
             device_name,
             client_ip: _,
         } = &self.asked;
+        let keys = authority.hmac_keys()?;
         let mut plan = {
             let state = authority.index.read()?;
             let account = Account::of(state.directory(), library, user)?;
@@ -192,7 +231,7 @@ impl Command for Login {
                 rotated_from: None,
                 succession: None,
                 grant: grant(account.reserved()),
-                tag: authority.keys.tag(&secret),
+                tag: keys.tag(&secret),
                 // A login is repeated, its secret never shown again.
                 sealed_secret: Vec::new(),
                 imported: None,
@@ -207,11 +246,11 @@ impl Command for Login {
         // Another password is set by somebody who may not want this login.
         let place = keyspace::password(plan.logged_in, self.user_uid);
         let kept = authority.fetch::<KeptPassword>(place.clone()).await?;
-        if kept.is_none_or(|kept| kept.revision != self.password) {
-            return Err(refused());
-        }
+        let same = kept.filter(|kept| kept.etag() == self.password);
+        let kept = same.ok_or_else(refused)?;
         plan.preconditions
-            .push(Precondition::At(place, self.password));
+            .push(Precondition::At(place, kept.revision));
+        plan.preconditions.push(keys.unrotated());
         Ok(plan)
     }
 }
@@ -281,6 +320,10 @@ fn grant(reserved: ReservedSet) -> Grant {
 
 fn can_log_in(user: &UserFacts) -> bool {
     user.kind == UserKind::Standard && !user.disabled
+}
+
+fn no_key() -> Error {
+    Error::new(Reason::Internal, "there is no key to hash a password with")
 }
 
 /// It says nothing of what was wrong.

@@ -13,9 +13,11 @@ use super::guess::Guesses;
 use super::hashers::Hashers;
 use super::import::FirstUses;
 use super::index::{Index, Size};
-use super::keys::{Keys, RootKey};
-use super::keyspace;
+use super::key_versions::KeyVersion;
+use super::keys::{HmacKeys, KEY_BYTES, Keys, Lasting, RootKey};
+use super::keyspace::{self, Stored, Versioned};
 use super::moment::Moment;
+use super::retag::Retags;
 use super::seats::Seats;
 use super::secret::{self, NoRandomness};
 use super::verify::MAX_MISSES;
@@ -78,7 +80,10 @@ impl Authority {
             initialise(store.as_ref(), &root, now).await?;
         }
         prove(store.as_ref(), &root).await?;
-        let keys = read_keys(store.as_ref(), &root).await?;
+        let root = Arc::new(root);
+        let hmac_keys = read_hmac_keys(store.as_ref(), &root).await?;
+        index.hold_keys(hmac_keys, root.clone());
+        let keys = read_keys(store.as_ref(), &root, now).await?;
         let mark = read_mark(store.as_ref()).await?;
         for prefix in DIRECTORY {
             let mut after = None;
@@ -94,6 +99,7 @@ impl Authority {
             uses,
             keys,
             root,
+            retags: Retags::default(),
             hashers: Hashers::start().map_err(StartError::Threads)?,
             guesses: Guesses::default(),
             seats: Seats::default(),
@@ -159,7 +165,7 @@ impl fmt::Display for StartError {
             StartError::Store(error) => write!(f, "the store can't be read: {error}"),
             StartError::WrongRootKey => f.write_str(
                 "the root key is not the one that this store was made with; nothing was written. \
-                 Give the right root_key_file, or another data_dir",
+                 Give the right root_key_file or root_passphrase_file, or another data_dir",
             ),
             StartError::NoRandomness => write!(f, "{NoRandomness}"),
             StartError::Threads(error) => write!(f, "the threads that passwords are hashed on can't be started: {error}"),
@@ -177,19 +183,18 @@ impl std::error::Error for StartError {}
 
 /// Makes the keys of an empty store.
 async fn initialise(store: &dyn Store, root: &RootKey, now: Moment) -> Result<(), StartError> {
-    let place = keyspace::hmac_key(FIRST_VERSION);
-    let key = Zeroizing::new(secret::random::<32>()?);
     let check = RootCheckRecord {
         wrapped: root.check()?,
     };
-    let first = KeyRecord {
-        wrapped: root.wrap(&place, key.as_ref())?,
-        create_time: now.0,
-    };
-    let changes = vec![
+    let first = KeyVersion::mint(FIRST_VERSION, root, now).map_err(StartError::Index)?;
+    let mut changes = vec![
         Change::Put(keyspace::ROOT_CHECK.to_vec(), keyspace::frame(&check)),
-        Change::Put(place, keyspace::frame(&first)),
+        Change::Put(first.key(), keyspace::encode(&first)),
     ];
+    for purpose in [Lasting::Callers, Lasting::Ids] {
+        let key = Zeroizing::new(secret::random::<KEY_BYTES>()?);
+        changes.push(put_lasting(root, purpose, &key, now)?);
+    }
     store
         .commit(
             vec![Precondition::Absent(keyspace::ROOT_CHECK.to_vec())],
@@ -199,7 +204,21 @@ async fn initialise(store: &dyn Store, root: &RootKey, now: Moment) -> Result<()
     Ok(())
 }
 
-async fn prove(store: &dyn Store, root: &RootKey) -> Result<(), StartError> {
+fn put_lasting(
+    root: &RootKey,
+    purpose: Lasting,
+    key: &[u8; KEY_BYTES],
+    now: Moment,
+) -> Result<Change, StartError> {
+    let place = keyspace::lasting_key(purpose);
+    let record = KeyRecord {
+        wrapped: root.wrap(&place, key)?,
+        create_time: now.0,
+    };
+    Ok(Change::Put(place, keyspace::frame(&record)))
+}
+
+pub(super) async fn prove(store: &dyn Store, root: &RootKey) -> Result<(), StartError> {
     let place = keyspace::ROOT_CHECK.to_vec();
     let record = store.get(vec![place.clone()]).await?.pop().flatten();
     let record = record.ok_or(StoreError::Damaged(place.clone()))?;
@@ -211,17 +230,69 @@ async fn prove(store: &dyn Store, root: &RootKey) -> Result<(), StartError> {
     }
 }
 
-/// The HMAC keys and the sealing keys.
-async fn read_keys(store: &dyn Store, root: &RootKey) -> Result<Keys, StartError> {
-    let hmac = read_numbered(store, root, keyspace::HMAC_KEYS).await?;
-    if hmac.is_empty() {
+/// The HMAC keys that are not retired.
+async fn read_hmac_keys(store: &dyn Store, root: &RootKey) -> Result<HmacKeys, StartError> {
+    let mut keys = HmacKeys::none();
+    let (mut after, mut more) = (None, true);
+    while more {
+        let records = store
+            .scan(keyspace::HMAC_KEYS.to_vec(), after, SLICE)
+            .await?;
+        more = records.len() == SLICE;
+        after = records.last().map(|record| record.key.clone());
+        for record in &records {
+            let Versioned { value, revision } = keyspace::decode::<KeyVersion>(record)
+                .ok_or_else(|| StoreError::Damaged(record.key.clone()))?;
+            if let Some(key) = value.open(root)? {
+                keys.put(value.version, revision, &key);
+            }
+        }
+    }
+    if keys.is_empty() {
         return Err(StoreError::Damaged(keyspace::HMAC_KEYS.to_vec()).into());
     }
-    let keys = Keys::new(&hmac)?;
+    Ok(keys)
+}
+
+/// The keys that last, and the sealing keys.
+async fn read_keys(store: &dyn Store, root: &RootKey, now: Moment) -> Result<Keys, StartError> {
+    let callers = lasting_key(store, root, Lasting::Callers, now).await?;
+    let ids = lasting_key(store, root, Lasting::Ids, now).await?;
+    let keys = Keys::new(&callers, &ids);
     for (day, key) in read_numbered(store, root, keyspace::SEALING_KEYS).await? {
         keys.add_sealing(day, &key);
     }
     Ok(keys)
+}
+
+/// A key that lasts. A store that was made before there were such keys gets them now.
+async fn lasting_key(
+    store: &dyn Store,
+    root: &RootKey,
+    purpose: Lasting,
+    now: Moment,
+) -> Result<Zeroizing<[u8; KEY_BYTES]>, StartError> {
+    let place = keyspace::lasting_key(purpose);
+    let damaged = || StoreError::Damaged(place.clone());
+    if let Some(record) = store.get(vec![place.clone()]).await?.pop().flatten() {
+        let wrapped: KeyRecord = keyspace::unframe(&record)?;
+        return Ok(root.unwrap(&place, &wrapped.wrapped).ok_or_else(damaged)?);
+    }
+    let key = match purpose {
+        Lasting::Callers => Zeroizing::new(secret::random::<KEY_BYTES>()?),
+        Lasting::Ids => {
+            let first = keyspace::hmac_key(FIRST_VERSION);
+            let first = store.get(vec![first]).await?.pop().flatten();
+            let first = first.ok_or_else(damaged)?;
+            let first = keyspace::decode::<KeyVersion>(&first).ok_or_else(damaged)?;
+            Keys::first_ids(&*first.value.open(root)?.ok_or_else(damaged)?)
+        }
+    };
+    let change = put_lasting(root, purpose, &key, now)?;
+    store
+        .commit(vec![Precondition::Absent(place.clone())], vec![change])
+        .await?;
+    Ok(key)
 }
 
 async fn read_numbered(
@@ -242,7 +313,7 @@ async fn read_numbered(
         .collect::<Result<_, StoreError>>()?)
 }
 
-async fn read_mark(store: &dyn Store) -> Result<Moment, StartError> {
+pub(super) async fn read_mark(store: &dyn Store) -> Result<Moment, StartError> {
     match store
         .get(vec![keyspace::CLOCK.to_vec()])
         .await?

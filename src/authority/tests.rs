@@ -14,6 +14,7 @@ mod finding_events;
 mod idle;
 mod importing;
 mod keeping;
+mod key_versions;
 mod lifecycle;
 mod lifetimes;
 mod lists;

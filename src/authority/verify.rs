@@ -140,7 +140,13 @@ impl Authority {
         // What another system issued is proved by its own string alone.
         let minted = view.as_ref().filter(|v| v.token.imported().is_none());
         let expected = minted.map(|v| (v.token.tag, v.token.key_version()));
-        let proven = self.keys.proves(secret, expected);
+        let keys = state.hmac_keys();
+        let proven = keys.proves(secret, expected);
+        if let Some(view) = view.as_ref().filter(|_| proven) {
+            let by = (view.token.tag, view.token.key_version());
+            let tag = || keys.tag(secret);
+            self.retags.note(view.token.id, by, keys, tag);
+        }
         Ok(Some(ask(
             &state,
             view.as_ref().filter(|_| proven),

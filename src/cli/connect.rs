@@ -24,6 +24,7 @@ use zeroize::Zeroizing;
 use super::failure::{Failure, chain};
 use super::output::{Form, FormOptions, Output};
 use crate::proto::v1::directory_client::DirectoryClient;
+use crate::proto::v1::keys_client::KeysClient;
 use crate::proto::v1::token_admin_client::TokenAdminClient;
 use crate::proto::v1::token_verify_client::TokenVerifyClient;
 use credential::{CREDENTIAL_HINT, Credential};
@@ -273,6 +274,10 @@ impl Session {
 
     pub(super) fn token_admin(&self) -> TokenAdminClient<InterceptedService<Channel, Presented>> {
         TokenAdminClient::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER_BYTES)
+    }
+
+    pub(super) fn keys(&self) -> KeysClient<InterceptedService<Channel, Presented>> {
+        KeysClient::new(self.channel.clone())
     }
 
     pub(super) fn token_verify(&self) -> TokenVerifyClient<InterceptedService<Channel, Presented>> {

@@ -59,6 +59,7 @@ answers! {
     CreateUserResponse GetUserResponse ListUsersResponse UpdateUserResponse DeleteUserResponse
     CreateTokenResponse GetTokenResponse ListTokensResponse UpdateTokenResponse ExtendTokenResponse RotateTokenResponse
     SuspendTokenResponse ResumeTokenResponse RevokeTokenResponse RevokeTokensResponse RevealTokenResponse
+    GetKeyStatusResponse RotateKeyResponse RetireKeyResponse
     ApplyPolicyResponse ImportTokensResponse OpenSessionResponse SetPasswordResponse
     ListAuditEventsResponse ReviewTokensResponse WatchEventsResponse VerifyResponse
 }

@@ -32,9 +32,11 @@ macro_rules! read {
 read! {
     AccessRight "ACCESS_RIGHT_";
     ImportStrength "IMPORT_STRENGTH_";
+    KeyState "KEY_STATE_";
     LibraryState "LIBRARY_STATE_";
     ReviewReason "REVIEW_REASON_";
     RevocationReason "REVOCATION_REASON_";
+    RootKeySource "ROOT_KEY_SOURCE_";
     SecretDisplay "SECRET_DISPLAY_";
     TokenKind "TOKEN_KIND_";
     TokenSort "TOKEN_SORT_";

@@ -89,8 +89,15 @@ impl Config {
     }
 
     fn check_files(&self, faults: &mut ConfigFaults) {
+        if self.root_key_file.is_some() && self.root_passphrase_file.is_some() {
+            faults.add(
+                "root_passphrase_file",
+                "contradicts root_key_file: give one of them",
+            );
+        }
         for (name, file) in [
             ("root_key_file", &self.root_key_file),
+            ("root_passphrase_file", &self.root_passphrase_file),
             ("bootstrap_token_file", &self.bootstrap_token_file),
             ("tls_cert_file", &self.tls_cert_file),
             ("tls_key_file", &self.tls_key_file),

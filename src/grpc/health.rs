@@ -12,9 +12,10 @@ const PROCESS: &str = "";
 /// Ready once verdicts are right: what is not loaded yet is asked of the store.
 const VERIFY: &str = "tokenauthority.v1.TokenVerify";
 /// Ready once lists are whole.
-const ADMIN: [&str; 2] = [
+const ADMIN: [&str; 3] = [
     "tokenauthority.v1.TokenAdmin",
     "tokenauthority.v1.Directory",
+    "tokenauthority.v1.Keys",
 ];
 
 /// What probes are told.

@@ -17,7 +17,7 @@ mod shared;
 mod tests;
 mod writer;
 
-pub(crate) use open::{make_directory, sync_parent};
+pub(crate) use open::{holds_store, make_directory, sync_parent};
 use std::{fmt, path::Path, sync::Arc};
 
 use async_trait::async_trait;

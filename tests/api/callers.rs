@@ -154,6 +154,10 @@ fn rows() -> Vec<Row> {
         row("Directory/ListUsers", READING),
         row("Directory/UpdateUser", WRITING),
         row("Directory/DeleteUser", WRITING),
+        row("Keys/GetKeyStatus", &[Who::Operator]),
+        row("Keys/RotateKey", &[Who::Operator]),
+        // The first key has a successor by then, and all tokens hang on it.
+        finds(row("Keys/RetireKey", &[Who::Operator]), ErrorReason::InUse),
         row("TokenVerify/Verify", VERIFYING),
         // Each item is refused for itself, so a verifier of another library is served a batch of refusals.
         row(

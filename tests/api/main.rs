@@ -25,6 +25,7 @@ mod guides;
 mod host;
 mod importing;
 mod inputs;
+mod keys;
 mod lifecycle;
 mod listeners;
 mod open;

@@ -6,7 +6,10 @@ use token_authority::proto::FILE_DESCRIPTOR_SET;
 
 /// A sound request for every method, as JSON. `$TOKEN` is a token's id, `$SECRET` its secret, `$NEW` a name that is not taken;
 /// the user `subject` has the password [`PASSWORD`].
-const SOUND: [(&str, &str); 35] = [
+const SOUND: [(&str, &str); 38] = [
+    ("Keys/GetKeyStatus", "{}"),
+    ("Keys/RotateKey", "{}"),
+    ("Keys/RetireKey", r#"{"version": 1}"#),
     ("Directory/CreateLibrary", r#"{"library": "$NEW"}"#),
     ("Directory/GetLibrary", r#"{"library": "acme"}"#),
     ("Directory/ListLibraries", "{}"),

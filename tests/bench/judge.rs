@@ -8,7 +8,7 @@ use std::time::Instant;
 use token_authority::authority::directory::Uid;
 use token_authority::authority::index::{Index, Lookup};
 use token_authority::authority::judge::{self, Demand};
-use token_authority::authority::keys::Keys;
+use token_authority::authority::keys::HmacKeys;
 use token_authority::authority::keyspace;
 use token_authority::authority::moment::Moment;
 use token_authority::authority::name::Name;
@@ -150,7 +150,8 @@ fn judge_all(index: &Index, ids: &[TokenId]) -> f64 {
 
 /// Nanoseconds of one proof of a secret.
 fn proofs(scale: Scale) -> Vec<f64> {
-    let keys = Keys::new(&[(1, zeroize::Zeroizing::new([3; 32]))]).expect("randomness");
+    let mut keys = HmacKeys::none();
+    keys.put(1, Revision(1), &[3; 32]);
     let secret = Secret::mint().expect("randomness");
     let tag = keys.tag(&secret);
     let expected = Some((tag.short(), tag.key_version));

@@ -14,6 +14,7 @@
 mod check;
 mod directory;
 mod journal;
+mod keys;
 mod kill;
 mod load;
 mod power;

@@ -21,14 +21,14 @@ const CONTROLS: u64 = 5;
 const CONTROL_LOAD: Duration = Duration::from_millis(1300);
 
 /// A disk of its own.
-struct Disk {
+pub(crate) struct Disk {
     files: TempDir,
 }
 
 // === impl Disk ===
 
 impl Disk {
-    fn new() -> Disk {
+    pub(crate) fn new() -> Disk {
         let files = tempfile::tempdir().expect("a temporary directory");
         let disk = Disk { files };
         disk.compile("powerloss.so", &["-shared", "-fPIC"]);
@@ -36,7 +36,7 @@ impl Disk {
         disk
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         // The model wants paths without symbolic links.
         let folder = self.files.path().canonicalize();
         folder.expect("the temporary directory").join(name)
@@ -53,16 +53,23 @@ impl Disk {
 
     /// A server whose data directory `data` is on this disk; the disk's image is `image`.
     fn start(&self, data: &str, image: &str, settings: &[(&str, &str)]) -> Server {
-        let paths = ["powerloss.so", data, image, "fault"].map(|name| self.path(name));
-        let [model, data, image, fault] = paths.each_ref().map(|path| text(path));
-        let mut envs = vec![
-            ("LD_PRELOAD", model),
-            ("POWERLOSS_DIR", data),
-            ("POWERLOSS_IMAGE", image),
-            ("POWERLOSS_FAIL_SYNC", fault),
-        ];
+        let envs = self.model(data, image);
+        let mut envs: Vec<_> = envs
+            .iter()
+            .map(|(name, path)| (*name, text(path)))
+            .collect();
         envs.extend(settings);
-        Server::start_with(Path::new(data), &[], &envs)
+        Server::start_with(&self.path(data), &[], &envs)
+    }
+
+    /// The environment of a program whose data directory `data` is on this disk.
+    pub(crate) fn model(&self, data: &str, image: &str) -> [(&'static str, PathBuf); 4] {
+        [
+            ("LD_PRELOAD", self.path("powerloss.so")),
+            ("POWERLOSS_DIR", self.path(data)),
+            ("POWERLOSS_IMAGE", self.path(image)),
+            ("POWERLOSS_FAIL_SYNC", self.path("fault")),
+        ]
     }
 
     /// From now on every sync fails.
@@ -71,7 +78,7 @@ impl Disk {
     }
 
     /// What a machine finds when the power is back: the new directory `after`.
-    fn power_returns(&self, image: &str, after: &str) -> PathBuf {
+    pub(crate) fn power_returns(&self, image: &str, after: &str) -> PathBuf {
         let after = self.path(after);
         let mut tool = Command::new(self.path("powerloss"));
         let status = tool.arg(self.path(image)).arg(&after).status();

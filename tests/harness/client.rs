@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use token_authority::proto::v1::{
-    directory_client::DirectoryClient, token_admin_client::TokenAdminClient,
-    token_verify_client::TokenVerifyClient,
+    directory_client::DirectoryClient, keys_client::KeysClient,
+    token_admin_client::TokenAdminClient, token_verify_client::TokenVerifyClient,
 };
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::{Interceptor, interceptor::InterceptedService};
@@ -29,6 +29,7 @@ pub(crate) struct Clients {
     pub(crate) admin: TokenAdminClient<Client>,
     pub(crate) directory: DirectoryClient<Client>,
     pub(crate) verify: TokenVerifyClient<Client>,
+    pub(crate) keys: KeysClient<Client>,
 }
 
 // === impl Bearer ===
@@ -63,6 +64,7 @@ impl Clients {
                 .max_decoding_message_size(MAX_ANSWER_BYTES),
             directory: DirectoryClient::new(client.clone())
                 .max_decoding_message_size(MAX_ANSWER_BYTES),
+            keys: KeysClient::new(client.clone()),
             verify: TokenVerifyClient::new(client).max_decoding_message_size(MAX_ANSWER_BYTES),
         }
     }

@@ -51,6 +51,14 @@ impl Server {
         }
     }
 
+    /// As [`Server::start`], by a program that takes a command line as its last arguments.
+    pub(crate) fn start_under(program: &[&str], data_dir: &Path) -> Server {
+        match Server::run(program, data_dir, &[], &[]) {
+            Ok(server) => server,
+            Err((status, log)) => panic!("it ended with {status} before it listened:\n{log}"),
+        }
+    }
+
     /// Starts a server that must refuse to serve; its status, and all that it logged.
     pub(crate) fn refused(data_dir: &Path) -> (ExitStatus, String) {
         Server::refused_with(data_dir, &[])
@@ -68,7 +76,18 @@ impl Server {
         args: &[&str],
         envs: &[(&str, &str)],
     ) -> Result<Server, (ExitStatus, String)> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_token-authority"));
+        Server::run(&[], data_dir, args, envs)
+    }
+
+    fn run(
+        program: &[&str],
+        data_dir: &Path,
+        args: &[&str],
+        envs: &[(&str, &str)],
+    ) -> Result<Server, (ExitStatus, String)> {
+        let line = [program, &[env!("CARGO_BIN_EXE_token-authority")]].concat();
+        let mut command = Command::new(line[0]);
+        command.args(&line[1..]);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TOKEN_AUTHORITY_")) {
             command.env_remove(name);
         }
@@ -164,6 +183,30 @@ impl Server {
     /// The clients of a new connection.
     pub(crate) fn clients(&self, secret: &str) -> Clients {
         Clients::new(self.channel(), secret)
+    }
+
+    /// Waits until every service says that it serves; all that it logged if it ends instead.
+    pub(crate) async fn ready_or_ended(mut self) -> Result<Server, String> {
+        let started = Instant::now();
+        while started.elapsed() < PATIENCE {
+            if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
+                return Err(self.wait().1);
+            }
+            if self.serves().await {
+                return Ok(self);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        panic!("neither ready nor ended:\n{}", self.log());
+    }
+
+    /// Whether the last of the services serves.
+    async fn serves(&self) -> bool {
+        let mut health = HealthClient::new(self.channel());
+        let service = READY[1].to_owned();
+        let answer = health.check(HealthCheckRequest { service }).await;
+        let serving = |status| status == i32::from(ServingStatus::Serving);
+        answer.is_ok_and(|answer| serving(answer.into_inner().status))
     }
 
     /// Waits until every service says that it serves.

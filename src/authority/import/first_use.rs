@@ -70,7 +70,7 @@ impl Authority {
         let Some(unproven) = imported.and_then(|imported| imported.unproven.as_ref()) else {
             // Somebody else's was the first, meanwhile.
             let expected = Some((found.value.tag.short(), found.value.tag.key_version));
-            let right = self.keys.proves_imported(library, digest, expected);
+            let right = self.hmac_keys()?.proves_imported(library, digest, expected);
             return Ok(if right {
                 Outcome::Right(made)
             } else {
@@ -81,7 +81,9 @@ impl Authority {
         if !matches.await? {
             return Ok(Outcome::Wrong);
         }
-        self.keep_tag(found, digest).await;
+        if self.keep_tag(found, digest).await.is_err() {
+            tracing::info!(token.id = %id, "the first use of an imported token left no tag");
+        }
         Ok(Outcome::Right(made))
     }
 
@@ -102,13 +104,15 @@ impl Authority {
         match unproven {
             Unproven::Hashed(hash) => {
                 let place = (token.library_uid, token.id);
-                let peppered = self.keys.imported_pepper(version, place, digest);
+                let peppered = self.hmac_keys()?.imported_pepper(version, place, digest);
                 let (hash, peppered) = (hash.clone(), peppered.ok_or_else(lost)?);
                 let work = move || hash.matches(peppered.as_ref());
                 self.hashers.run(Work::Presented, work).await
             }
             Unproven::Sealed(sealed) => {
-                let opened = self.keys.open_imported(version, &token.key(), sealed);
+                let opened = self
+                    .hmac_keys()?
+                    .open_imported(version, &token.key(), sealed);
                 let hash = opened.and_then(|text| SlowHash::foreign(&text).ok());
                 let hash = hash.ok_or_else(lost)?;
                 let text = zeroize::Zeroizing::new(text.to_owned());
@@ -120,11 +124,12 @@ impl Authority {
 
     /// Keeps the tag of a string that has proved right, in place of what it matched. No administrative change: no event, and
     /// its etag stays. If it fails, the next use is another first one, and no verdict waits for that.
-    async fn keep_tag(&self, found: Versioned<Token>, digest: &Digest) {
+    async fn keep_tag(&self, found: Versioned<Token>, digest: &Digest) -> Result<(), Error> {
+        let keys = self.hmac_keys()?;
         let etag = found.etag();
         let Versioned { value, revision } = found;
         let token = Token {
-            tag: self.keys.imported_tag(value.library_uid, digest),
+            tag: keys.imported_tag(value.library_uid, digest),
             imported: value.imported.map(|imported| Imported {
                 unproven: None,
                 ..imported
@@ -132,11 +137,10 @@ impl Authority {
             etag: Some(etag),
             ..value
         };
-        let unchanged = vec![Precondition::At(token.key(), revision)];
+        let unchanged = vec![Precondition::At(token.key(), revision), keys.unrotated()];
         let change = Change::Put(token.key(), keyspace::encode(&token));
-        if self.store.commit(unchanged, vec![change]).await.is_err() {
-            tracing::info!(token.id = %token.id, "the first use of an imported token left no tag");
-        }
+        self.store.commit(unchanged, vec![change]).await?;
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::strength;
 use super::string::{Cut, ForeignString};
-use super::{Form, ImportToken, no_key};
+use super::{Form, ImportToken};
 use crate::authority::Authority;
 use crate::authority::directory::Uid;
 use crate::authority::error::{Error, Reason};
@@ -15,8 +15,6 @@ use crate::authority::token::ImportStrength;
 pub struct Placed {
     /// Its id, by which two of one string or one locator are told.
     pub id: TokenId,
-    /// The ids that older keys would have given it.
-    pub(super) older_ids: Vec<TokenId>,
     /// How hard its string is to guess.
     pub strength: ImportStrength,
     pub(super) cut: Option<Cut>,
@@ -38,20 +36,18 @@ impl Authority {
             .form
             .digest()
             .filter(|_| strength == ImportStrength::Strong);
-        let ids = |found: Found<'_>| self.keys.imported_ids(library, found).collect::<Vec<_>>();
-        let (cut, ids) = if let Some(digest) = whole {
-            (None, ids(Found::Whole(&digest)))
+        let id = |found: Found<'_>| self.keys.imported_id(library, found);
+        let (cut, id) = if let Some(digest) = whole {
+            (None, id(Found::Whole(&digest)))
         } else {
             let locator = match &asked.form {
                 Form::Plaintext(string) => asked.locator_of(string)?,
                 Form::Sha256(..) | Form::Argon2(..) => asked.locator_given(locator)?,
             };
-            (asked.cut, ids(Found::Locator(locator)))
+            (asked.cut, id(Found::Locator(locator)))
         };
-        let (id, older_ids) = ids.split_first().ok_or_else(no_key)?;
         Ok(Placed {
-            id: *id,
-            older_ids: older_ids.to_vec(),
+            id,
             strength,
             cut,
             library,

@@ -20,7 +20,7 @@ use crate::store::Revision;
 
 /// Most libraries in which a string is looked for where none is named.
 const MAX_LIBRARIES: usize = 1024;
-/// Most ids that a string is looked for by, under each key: an HMAC each, so that the longest look-up takes half a
+/// Most ids that a string is looked for by: an HMAC each, so that the longest look-up takes half a
 /// millisecond. A verifier with a library of its own, or that names one, needs nine.
 const MAX_IDS: usize = 1024;
 /// Ids after which the others that this thread serves get their turn.
@@ -167,9 +167,9 @@ impl Authority {
             })
         });
         let ways = strong.chain(weak).take(MAX_IDS);
-        ways.flat_map(|(library, found, cut)| {
-            let ids = self.keys.imported_ids(library, found);
-            ids.map(move |id| Candidate { id, library, cut })
+        ways.map(|(library, found, cut)| {
+            let id = self.keys.imported_id(library, found);
+            Candidate { id, library, cut }
         })
         .collect()
     }
@@ -182,6 +182,7 @@ impl Authority {
         presented: &Presented<'_>,
     ) -> Result<Sighting, Error> {
         let state = self.index.read()?;
+        let keys = state.hmac_keys();
         let (mut sighting, mut compared) = (Sighting::default(), false);
         for candidate in candidates {
             let view = match state.token(candidate.id) {
@@ -204,10 +205,10 @@ impl Authority {
             compared = true;
             let expected = Some((token.tag, token.key_version()));
             let digest = &presented.digest;
-            if self
-                .keys
-                .proves_imported(candidate.library, digest, expected)
-            {
+            if keys.proves_imported(candidate.library, digest, expected) {
+                let tag = || keys.imported_tag(candidate.library, digest);
+                let proved = (token.tag, token.key_version());
+                self.retags.note(candidate.id, proved, keys, tag);
                 let found = Proved::of(&view, presented, state.revision());
                 sighting.proved = Proved::better(sighting.proved, found);
             } else if candidate.cut.is_some() {
@@ -216,9 +217,7 @@ impl Authority {
         }
         if !compared {
             // What is not there takes as long.
-            let _ = self
-                .keys
-                .proves_imported(Uid([0; 16]), &presented.digest, None);
+            let _ = keys.proves_imported(Uid([0; 16]), &presented.digest, None);
         }
         Ok(sighting)
     }

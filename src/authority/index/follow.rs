@@ -6,6 +6,7 @@ use super::tokens::TokenTooOdd;
 use super::{Imports, Index, Loaded, State};
 use crate::authority::directory::{Library, User, UserType};
 use crate::authority::import::Cuts;
+use crate::authority::key_versions::KeyVersion;
 use crate::authority::keyspace::{self, Versioned};
 use crate::authority::token::Token;
 use crate::authority::watermark::Watermark;
@@ -92,11 +93,27 @@ impl State {
                 self.directory
                     .put_imports(cuts.value.library, Imports::Known(cuts));
             }
+            keyspace::HMAC_KEYS => self.put_hmac_key(record)?,
             keyspace::USES => self.uses.put(record, |id| {
                 let token = self.tokens.get(id)?;
                 Some(self.directory.library(token.library).uid)
             })?,
             _ => {}
+        }
+        Some(())
+    }
+
+    /// A key that was made or retired while the authority runs. Those that there were before are handed over.
+    fn put_hmac_key(&mut self, record: &Record) -> Option<()> {
+        let Versioned { value, revision } = keyspace::decode::<KeyVersion>(record)?;
+        let Some(root) = self.root.clone() else {
+            return Some(());
+        };
+        let key = value.open(&root).ok()?;
+        let keys = Arc::make_mut(&mut self.hmac_keys);
+        match key {
+            Some(key) => keys.put(value.version, revision, &key),
+            None => keys.remove(value.version),
         }
         Some(())
     }
@@ -138,6 +155,10 @@ impl State {
                 let packed = self.tokens.remove(keyspace::token_id(key)?)?;
                 self.directory
                     .replace_token(packed.library, Some(&packed), None);
+            }
+            keyspace::HMAC_KEYS => {
+                let version = keyspace::number(key)?;
+                Arc::make_mut(&mut self.hmac_keys).remove(version);
             }
             keyspace::LIBRARIES => self.directory.delete_library(&keyspace::library_name(key)?),
             keyspace::USER_TYPES => {

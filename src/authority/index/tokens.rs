@@ -3,6 +3,7 @@
 
 mod chains;
 mod grants;
+mod held;
 mod slab;
 
 use std::collections::HashMap;
@@ -11,6 +12,8 @@ use hashbrown::HashTable;
 
 use self::chains::{Chains, Link};
 use self::grants::Grants;
+pub use self::held::Held;
+use self::held::HeldByKey;
 use self::slab::Slab;
 use super::order::{Place, Sort};
 use crate::authority::import::Cut;
@@ -30,6 +33,8 @@ pub(super) struct Tokens {
     grants: Grants,
     /// Of the few that were rotated.
     successors: HashMap<TokenId, Successor>,
+    /// How many hang on each HMAC key.
+    held: HeldByKey,
 }
 
 /// Which token took another's place.
@@ -92,6 +97,7 @@ impl Tokens {
             chains: Chains::default(),
             grants: Grants::default(),
             successors: HashMap::new(),
+            held: HeldByKey::default(),
         }
     }
 
@@ -171,6 +177,7 @@ impl Tokens {
             chains,
             grants,
             successors,
+            held,
         } = self;
         match &token.succession {
             Some(succession) => successors.insert(
@@ -182,11 +189,13 @@ impl Tokens {
             ),
             None => successors.remove(&token.id),
         };
+        held.add(&packed);
         let shard = &mut shards[shard(token.id)];
         if let Some(&slot) = shard.find(hash(token.id), |slot| slab.get(*slot).id == token.id) {
             let before = *slab.get(slot);
             chains.keep(slab, slot, packed);
             grants.give_back(before.grant);
+            held.take(&before);
             return Ok(Some(before));
         }
         let slot = slab.insert(packed);
@@ -203,6 +212,7 @@ impl Tokens {
             chains,
             grants,
             successors,
+            held,
         } = self;
         successors.remove(&id);
         let found = shards[shard(id)].find_entry(hash(id), |slot| slab.get(*slot).id == id);
@@ -211,12 +221,18 @@ impl Tokens {
         let packed = *slab.get(slot);
         slab.free(slot);
         grants.give_back(packed.grant);
+        held.take(&packed);
         Some(packed)
     }
 
     /// How many tokens a user has, ended ones too.
     pub(super) fn count_of_user(&self, user: u32) -> usize {
         self.chains.len(user)
+    }
+
+    /// How many hang on a version of the HMAC key.
+    pub(super) fn held(&self, key_version: u32) -> Held {
+        self.held.of(key_version)
     }
 
     /// The tokens of a user, those put last first.

@@ -11,7 +11,8 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::aead::{aead_key, open, seal};
-use super::{KEY_BYTES, Keys, SHORT_TAG_BYTES, Tag, to_bytes};
+use super::hmac::{HmacKeys, SHORT_TAG_BYTES, Tag};
+use super::{KEY_BYTES, Keys, to_bytes};
 use crate::authority::directory::Uid;
 use crate::authority::secret::{NoRandomness, TokenId};
 
@@ -31,15 +32,15 @@ pub enum Found<'a> {
 
 /// The keys that come from one HMAC key.
 pub(super) struct ImportKeys {
-    ids: hmac::Key,
     tags: hmac::Key,
     peppers: hmac::Key,
     seals: LessSafeKey,
 }
 
-// What the keys are derived by. Like that of passwords, each is shorter than what tags are made of, and has no zero byte as what
-// callers hand back has.
+/// What the key of ids comes from in a store that has none of its own yet: from its first HMAC key, as it did before there were
+/// rotations.
 const IDS: &[u8] = b"imported ids 1";
+// What the keys are derived by. Like that of passwords, each is shorter than what tags are made of.
 const TAGS: &[u8] = b"imported tags 1";
 const PEPPERS: &[u8] = b"imported peppers 1";
 const SEALS: &[u8] = b"imported seals 1";
@@ -106,6 +107,12 @@ impl Found<'_> {
 // === impl ImportKeys ===
 
 impl ImportKeys {
+    /// The key of ids as it came from an HMAC key.
+    pub(super) fn ids_of(first: &[u8; KEY_BYTES]) -> Zeroizing<[u8; KEY_BYTES]> {
+        let first = hmac::Key::new(hmac::HMAC_SHA256, first);
+        Zeroizing::new(to_bytes(&hmac::sign(&first, IDS)))
+    }
+
     pub(super) fn derive(from: &hmac::Key) -> ImportKeys {
         let key = |label| {
             let derived = Zeroizing::new(to_bytes(&hmac::sign(from, label)));
@@ -113,7 +120,6 @@ impl ImportKeys {
         };
         let seals: Zeroizing<[u8; KEY_BYTES]> = Zeroizing::new(to_bytes(&hmac::sign(from, SEALS)));
         ImportKeys {
-            ids: key(IDS),
             tags: key(TAGS),
             peppers: key(PEPPERS),
             seals: aead_key(&seals),
@@ -124,22 +130,30 @@ impl ImportKeys {
 // === impl Keys ===
 
 impl Keys {
-    /// The ids that an imported token of a library may have, the one that a new one gets first: there is no table from strings
-    /// to ids. Each version of the HMAC key gives another.
-    pub fn imported_ids(&self, library: Uid, found: Found<'_>) -> impl Iterator<Item = TokenId> {
-        self.imports.iter().rev().map(move |(_, keys)| {
-            let parts = [found.label(), &[0], &library.0, found.bytes()];
-            let mut id = [0; 16];
-            id.copy_from_slice(&sign(&keys.ids, &parts)[..16]);
-            TokenId(id)
-        })
+    /// The key of ids of a store whose imported tokens were found by what came from this, its first HMAC key.
+    #[must_use]
+    pub fn first_ids(first: &[u8; KEY_BYTES]) -> Zeroizing<[u8; KEY_BYTES]> {
+        ImportKeys::ids_of(first)
     }
 
+    /// The id of an imported token of a library: there is no table from strings to ids.
+    #[must_use]
+    pub fn imported_id(&self, library: Uid, found: Found<'_>) -> TokenId {
+        let parts = [found.label(), &[0], &library.0, found.bytes()];
+        let mut id = [0; 16];
+        id.copy_from_slice(&sign(&self.ids, &parts)[..16]);
+        TokenId(id)
+    }
+}
+
+// === impl HmacKeys ===
+
+impl HmacKeys {
     /// The tag of the string of an imported token.
     #[must_use]
     pub fn imported_tag(&self, library: Uid, digest: &Digest) -> Tag {
-        let newest = self.imports.last();
-        let (key_version, key) = newest.map_or((0, &self.dummy), |(v, keys)| (*v, &keys.tags));
+        let newest = self.newest_imports();
+        let (key_version, key) = newest.map_or((0, self.dummy()), |(v, keys)| (v, &keys.tags));
         Tag {
             bytes: sign(key, &[&library.0, digest.0.as_ref()]),
             key_version,
@@ -154,9 +168,8 @@ impl Keys {
         digest: &Digest,
         expected: Option<([u8; SHORT_TAG_BYTES], u32)>,
     ) -> bool {
-        let found =
-            expected.and_then(|(tag, version)| Some((tag, &self.import_keys(version)?.tags)));
-        let (tag, key) = found.unwrap_or(([0; SHORT_TAG_BYTES], &self.dummy));
+        let found = expected.and_then(|(tag, version)| Some((tag, &self.imports(version)?.tags)));
+        let (tag, key) = found.unwrap_or(([0; SHORT_TAG_BYTES], self.dummy()));
         let computed = sign(key, &[&library.0, digest.0.as_ref()]);
         bool::from(computed[..SHORT_TAG_BYTES].ct_eq(&tag)) && found.is_some()
     }
@@ -169,18 +182,18 @@ impl Keys {
         (library, id): (Uid, TokenId),
         digest: &Digest,
     ) -> Option<Zeroizing<[u8; 32]>> {
-        let key = &self.import_keys(version)?.peppers;
+        let key = &self.imports(version)?.peppers;
         let parts: [&[u8]; 3] = [&library.0, &id.0, digest.0.as_ref()];
         Some(Zeroizing::new(sign(key, &parts)))
     }
 
     /// Seals another system's hash for a place, under a key of the newest version.
     pub fn seal_imported(&self, place: &[u8], hash: &str) -> Result<Vec<u8>, NoRandomness> {
-        let (_, keys) = self.imports.last().ok_or(NoRandomness)?;
+        let (_, keys) = self.newest_imports().ok_or(NoRandomness)?;
         seal(&keys.seals, place, hash.as_bytes())
     }
 
-    /// Opens what [`Keys::seal_imported`] made for this place.
+    /// Opens what [`HmacKeys::seal_imported`] made for this place.
     #[must_use]
     pub fn open_imported(
         &self,
@@ -188,16 +201,9 @@ impl Keys {
         place: &[u8],
         sealed: &[u8],
     ) -> Option<Zeroizing<String>> {
-        let opened = open(&self.import_keys(version)?.seals, place, sealed)?;
+        let opened = open(&self.imports(version)?.seals, place, sealed)?;
         let text = std::str::from_utf8(&opened).ok()?;
         Some(Zeroizing::new(text.to_owned()))
-    }
-
-    fn import_keys(&self, version: u32) -> Option<&ImportKeys> {
-        let mut newest_first = self.imports.iter().rev();
-        newest_first
-            .find(|(v, _)| *v == version)
-            .map(|(_, keys)| keys)
     }
 }
 
@@ -249,11 +255,12 @@ mod tests {
     const LIBRARY: Uid = Uid([1; 16]);
     const OTHER: Uid = Uid([2; 16]);
 
-    fn keys(versions: &[(u32, u8)]) -> Keys {
-        let keys = versions
-            .iter()
-            .map(|(version, byte)| (*version, Zeroizing::new([*byte; 32])));
-        Keys::new(&keys.collect::<Vec<_>>()).unwrap()
+    fn keys(versions: &[(u32, u8)]) -> HmacKeys {
+        let mut keys = HmacKeys::none();
+        for (version, byte) in versions {
+            keys.put(*version, crate::store::Revision(1), &[*byte; 32]);
+        }
+        keys
     }
 
     #[test]
@@ -290,21 +297,21 @@ mod tests {
 
     #[test]
     fn ids_differ_by_library_by_what_finds_and_by_key() {
-        let keys = keys(&[(1, 7), (2, 8)]);
         let digest = Digest::of("a string");
         let mut ids = Vec::new();
-        for library in [LIBRARY, OTHER] {
-            for found in [
-                Found::Whole(&digest),
-                Found::Locator("a string"),
-                Found::Locator("a"),
-            ] {
-                ids.extend(keys.imported_ids(library, found));
+        for keys in [Keys::new(&[1; 32], &[7; 32]), Keys::new(&[1; 32], &[8; 32])] {
+            for library in [LIBRARY, OTHER] {
+                for found in [
+                    Found::Whole(&digest),
+                    Found::Locator("a string"),
+                    Found::Locator("a"),
+                ] {
+                    ids.push(keys.imported_id(library, found));
+                }
             }
         }
-        assert_eq!(ids.len(), 12);
-        let again = keys.imported_ids(LIBRARY, Found::Whole(&digest));
-        assert_eq!(again.collect::<Vec<_>>(), ids[..2]);
+        let again = Keys::new(&[2; 32], &[7; 32]);
+        assert_eq!(again.imported_id(LIBRARY, Found::Whole(&digest)), ids[0]);
         ids.sort_unstable();
         ids.dedup();
         assert_eq!(ids.len(), 12);

@@ -1,9 +1,17 @@
 //! Keys and what they prove.
 
 use super::*;
+use crate::authority::directory::Uid;
+use crate::authority::password::Password;
+use crate::store::Revision;
 
-fn keys() -> Keys {
-    Keys::new(&[(1, Zeroizing::new([1; 32])), (2, Zeroizing::new([2; 32]))]).unwrap()
+fn keys() -> HmacKeys {
+    let mut keys = HmacKeys::none();
+    // In whatever order they come.
+    for (version, byte) in [(2, 2), (1, 1)] {
+        keys.put(version, Revision(1), &[byte; 32]);
+    }
+    keys
 }
 
 #[test]
@@ -75,7 +83,7 @@ fn what_is_wrapped_opens_in_its_place_and_under_its_key_alone() {
 
 #[test]
 fn what_is_sealed_opens_until_its_day_is_forgotten() {
-    let keys = keys();
+    let keys = Keys::new(&[1; 32], &[2; 32]);
     assert!(keys.seal(5, b"place", "text").is_none());
     keys.add_sealing(5, &[9; 32]);
     let sealed = keys.seal(5, b"place", "text").unwrap();

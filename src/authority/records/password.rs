@@ -6,7 +6,7 @@ use crate::authority::keyspace::{self, Stored};
 use crate::authority::moment::Moment;
 use crate::authority::password::{KeptPassword, SlowHash};
 use crate::proto::store;
-use crate::store::Key;
+use crate::store::{Key, Revision};
 
 impl Stored for KeptPassword {
     fn key(&self) -> Key {
@@ -20,11 +20,13 @@ impl Stored for KeptPassword {
             hash,
             key_version,
             set_time,
+            set_revision,
         } = self;
         store::PasswordRecord {
             hash: hash.to_string(),
             key_version: *key_version,
             set_time: set_time.0,
+            set_revision: set_revision.map_or(0, |revision| revision.0),
         }
         .encode_to_vec()
     }
@@ -38,6 +40,11 @@ impl Stored for KeptPassword {
             hash: SlowHash::parse(&r.hash)?,
             key_version: r.key_version,
             set_time: Moment(r.set_time),
+            set_revision: (r.set_revision != 0).then_some(Revision(r.set_revision)),
         })
+    }
+
+    fn etag(&self) -> Option<Revision> {
+        self.set_revision
     }
 }

@@ -1,5 +1,7 @@
 //! Setting passwords.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use super::{Account, grant};
@@ -9,6 +11,7 @@ use crate::authority::directory::{Uid, UserKind};
 use crate::authority::error::{Error, Reason};
 use crate::authority::guess::{Counted, Guess};
 use crate::authority::hashers::Work;
+use crate::authority::keys::HmacKeys;
 use crate::authority::keyspace;
 use crate::authority::moment::{Moment, Now};
 use crate::authority::name::Name;
@@ -35,8 +38,8 @@ struct KeepPassword {
     user_uid: Uid,
     /// `None` removes the one that there is.
     hash: Option<SlowHash>,
-    /// The version of the key that the hash was made with.
-    key_version: u32,
+    /// What the hash was made with.
+    keys: Arc<HmacKeys>,
 }
 
 impl Authority {
@@ -53,14 +56,14 @@ impl Authority {
         // Whoever may not do it costs no hash.
         let by = self.authorise(&call.caller, now.time)?;
         let (plan, user_uid) = asked.begin(self, &by)?;
-        let key_version = self.keys.newest();
+        let keys = self.hmac_keys()?;
         let hash = match &asked.password {
             None => None,
             Some(password) => {
                 let changes = Counted::changes(plan.logged_in, &asked.user(&by)?);
                 self.guesses
                     .attempt(Guess::at_password(changes, None), now.time)?;
-                let peppered = self.keys.pepper(key_version, user_uid, password);
+                let peppered = keys.pepper(keys.newest(), user_uid, password);
                 let peppered = peppered.ok_or_else(|| {
                     Error::new(Reason::Internal, "there is no key to keep a password with")
                 })?;
@@ -74,7 +77,7 @@ impl Authority {
             asked,
             user_uid,
             hash,
-            key_version,
+            keys,
         };
         self.perform(call, &keep, now).await.map(drop)
     }
@@ -103,9 +106,11 @@ impl Command for KeepPassword {
                     library_uid: plan.logged_in,
                     user_uid,
                     hash: hash.clone(),
-                    key_version: self.key_version,
+                    key_version: self.keys.newest(),
                     set_time: now,
+                    set_revision: None,
                 };
+                plan.preconditions.push(self.keys.unrotated());
                 plan.put_at(kept, before.map_or(Revision(0), |before| before.revision))?;
             }
             (None, Some(before)) => {

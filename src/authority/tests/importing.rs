@@ -33,12 +33,12 @@ use crate::authority::transaction::{Call, Done};
 use crate::authority::{Caller, Judgement, Scope};
 
 /// 40 digits drawn at random, as strings of other systems look.
-const STRONG: &str = "Zq3Xv8LmT1yRk6Wd0NpJ5bHs9CgAf2UeQo7Ei4Bt";
+pub(super) const STRONG: &str = "Zq3Xv8LmT1yRk6Wd0NpJ5bHs9CgAf2UeQo7Ei4Bt";
 /// What somebody made up.
-const WEAK: &str = "shop7.summer-of-2019";
+pub(super) const WEAK: &str = "shop7.summer-of-2019";
 const DOT: Cut = Cut::Separator(b'.');
 
-fn plaintext(text: &str) -> Form {
+pub(super) fn plaintext(text: &str) -> Form {
     Form::Plaintext(ForeignString::parse(text.to_owned()).unwrap())
 }
 
@@ -70,7 +70,7 @@ fn argon2(text: &str, locator: &str) -> Form {
     Form::Argon2(hash, Some(locator.to_owned()))
 }
 
-fn import(form: Form) -> ImportToken {
+pub(super) fn import(form: Form) -> ImportToken {
     ImportToken {
         token: create_token("jane"),
         form,
@@ -97,7 +97,7 @@ async fn call(stage: &Stage, user: &str) -> Call {
     }
 }
 
-async fn try_import(
+pub(super) async fn try_import(
     stage: &Stage,
     user: &str,
     asked: &ImportToken,
@@ -116,7 +116,7 @@ async fn try_import(
         .await
 }
 
-async fn imported(stage: &Stage, asked: &ImportToken) -> Versioned<Token> {
+pub(super) async fn imported(stage: &Stage, asked: &ImportToken) -> Versioned<Token> {
     let done = try_import(stage, "adam", asked, false).await;
     done.unwrap().answer.unwrap()
 }

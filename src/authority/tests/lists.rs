@@ -16,11 +16,11 @@ use crate::authority::secret::TokenId;
 use crate::authority::state::TokenState;
 use crate::authority::users::DeleteUser;
 
-fn all() -> TokenFilter {
+pub(super) fn all() -> TokenFilter {
     TokenFilter::of(named("acme"))
 }
 
-fn page(size: i32, token: &str) -> PageRequest {
+pub(super) fn page(size: i32, token: &str) -> PageRequest {
     PageRequest {
         size,
         token: token.to_owned(),
@@ -34,7 +34,7 @@ async fn caller(stage: &Stage, user: &str) -> Caller {
         .unwrap()
 }
 
-async fn list(
+pub(super) async fn list(
     stage: &Stage,
     user: &str,
     filter: &TokenFilter,

@@ -16,14 +16,14 @@ use crate::authority::reveal::RevealToken;
 use crate::authority::secret::TokenId;
 use crate::authority::token::Token;
 
-fn showing(display: SecretDisplay) -> UpdateLibrary {
+pub(super) fn showing(display: SecretDisplay) -> UpdateLibrary {
     UpdateLibrary {
         secret_display: Some(display),
         ..update_library("acme")
     }
 }
 
-async fn revealed(stage: &Stage, by: &str, id: TokenId) -> Result<String, Reason> {
+pub(super) async fn revealed(stage: &Stage, by: &str, id: TokenId) -> Result<String, Reason> {
     let done = stage.perform(by, &RevealToken { id }).await;
     let done = done.map_err(|error| error.reason)?;
     Ok(done.secret.unwrap().expose().to_owned())

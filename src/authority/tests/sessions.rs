@@ -293,6 +293,7 @@ async fn a_password_that_is_changed_while_it_is_checked_opens_nothing() {
         hash: SlowHash::of_nobody().unwrap(),
         key_version: 1,
         set_time: Moment(0),
+        set_revision: None,
     };
     assert_eq!(another.key(), key);
     let store = stage.store.clone();

@@ -141,6 +141,12 @@ impl Stage {
         Stage { authority, ..self }
     }
 
+    /// The same store opened by another process, under another root key.
+    pub(super) async fn under(self, root: &str) -> Stage {
+        let root = root.to_owned();
+        Stage { root, ..self }.reopened().await
+    }
+
     pub(super) fn root(&self) -> &str {
         &self.root
     }

@@ -10,8 +10,10 @@ use crate::authority::moment::Now;
 use crate::authority::secret::TokenId;
 use crate::store::{Change, Load, StoreError};
 
-/// Most records that one turn of upkeep writes; there is a turn each second.
+/// Most records that one turn of upkeep writes, new tags among them; there is a turn each second.
 const WRITTEN_AT_ONCE: usize = 50;
+/// How many of them are new tags, if as many tokens wait for them, even where all else waits too.
+const TAGS_AT_ONCE: usize = WRITTEN_AT_ONCE / 2;
 /// Most records of one commit at the end, when nothing else waits for the store.
 const WRITTEN_AT_THE_END: usize = 256;
 /// Records that one load of a bucket hands to the index.
@@ -24,21 +26,27 @@ impl Authority {
         &self.uses
     }
 
-    /// Writes some of the buckets in which something new was noted. To be called each second.
+    /// Writes some of the buckets in which something new was noted, and some of the new tags. To be called each second.
     ///
     /// # Errors
     /// Those of the store; what was not written waits for its turn again.
     pub async fn keep_uses(&self, now: Now) -> Result<(), Error> {
         self.uses.words.sweep();
         self.uses.come_back(now);
-        self.write_uses(WRITTEN_AT_ONCE, now).await.map(drop)
+        let mut left = WRITTEN_AT_ONCE;
+        let tagged = self.retag(TAGS_AT_ONCE).await;
+        left = left.saturating_sub(*tagged.as_ref().unwrap_or(&0));
+        let wrote = self.write_uses(left, now).await?;
+        // A bucket is written whole, so it may have been more.
+        left = left.saturating_sub(wrote.unwrap_or(0));
+        self.retag(left).await.and(tagged).map(drop)
     }
 
     /// Writes all that was noted.
     pub(in crate::authority) async fn keep_all_uses(&self, now: Now) -> Result<(), Error> {
         self.uses.come_back(now);
         self.uses.all_wait();
-        while self.write_uses(WRITTEN_AT_THE_END, now).await? {}
+        while self.write_uses(WRITTEN_AT_THE_END, now).await?.is_some() {}
         Ok(())
     }
 
@@ -62,8 +70,8 @@ impl Authority {
         }
     }
 
-    /// Writes buckets that wait, in so many records at most; says whether there were any.
-    async fn write_uses(&self, most: usize, now: Now) -> Result<bool, Error> {
+    /// Writes buckets that wait, in so many records at most; says of how many, and `None` if none waited.
+    async fn write_uses(&self, most: usize, now: Now) -> Result<Option<usize>, Error> {
         let (mut taken, mut changes) = (Vec::new(), Vec::new());
         while changes.len() < most {
             let Some((bucket, has_session)) = lock(&self.uses.waiting).pop() else {
@@ -79,8 +87,9 @@ impl Authority {
             changes.extend(self.uses.take(bucket, |id| state.is_unknown(id)));
         }
         if changes.is_empty() {
-            return Ok(!taken.is_empty());
+            return Ok((!taken.is_empty()).then_some(0));
         }
+        let count = changes.len();
         let puts = changes.iter().filter_map(|change| match change {
             Change::Put(key, value) => Some((key.clone(), value.clone())),
             Change::Delete(_) => None,
@@ -100,7 +109,7 @@ impl Authority {
             return Err(error.into());
         }
         self.marked(now);
-        Ok(true)
+        Ok(Some(count))
     }
 
     fn wait_again(&self, taken: &[(Bucket, bool)]) {

@@ -112,6 +112,11 @@ pub(super) fn open(dir: &Path) -> Result<Opened, OpenError> {
 
 // === the directory ===
 
+/// Whether there is a store in it.
+pub(crate) fn holds_store(dir: &Path) -> bool {
+    dir.join(DATA_FILE).exists()
+}
+
 /// Makes it and what leads to it, for this user alone, and syncs what it made.
 pub(crate) fn make_directory(dir: &Path) -> io::Result<()> {
     // The last ancestor of a relative path is empty: it stands for the current directory, which is there.
