@@ -7,8 +7,12 @@ mod accept;
 mod connection;
 mod gate;
 mod opening;
+mod places;
 mod shell;
+mod socket;
 mod tls;
+mod toll;
+mod traffic;
 mod workers;
 
 use std::fmt;

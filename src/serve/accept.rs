@@ -3,13 +3,12 @@
 
 use std::io;
 use std::net::TcpListener as StdListener;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
+use super::places::{Free, Places};
 use super::workers::{Accepted, Dispatch};
 
 /// How long to wait when the machine has no descriptor or memory to give: it may have in a moment.
@@ -18,21 +17,17 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 /// The loop that accepts.
 pub(super) struct Acceptor(JoinHandle<()>);
 
-/// A place under the cap; it is free again when this is dropped.
-pub(super) type Place = OwnedSemaphorePermit;
-
 // === impl Acceptor ===
 
 impl Acceptor {
-    /// Accepts up to `cap` connections at once and hands them to the workers.
+    /// Accepts connections as there are places and hands them to the workers.
     pub(super) fn start(
         listener: StdListener,
-        cap: usize,
+        places: Places,
         workers: Dispatch,
     ) -> io::Result<Acceptor> {
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
-        let places = Arc::new(Semaphore::new(cap.min(Semaphore::MAX_PERMITS)));
         Ok(Acceptor(tokio::spawn(accept_all(
             listener, places, workers,
         ))))
@@ -51,14 +46,15 @@ impl Drop for Acceptor {
     }
 }
 
-async fn accept_all(listener: TcpListener, places: Arc<Semaphore>, workers: Dispatch) {
+async fn accept_all(listener: TcpListener, places: Places, workers: Dispatch) {
     let mut failing = false;
-    // The semaphore is never closed.
-    while let Ok(place) = places.clone().acquire_owned().await {
-        match accept(&listener, place).await {
+    while let Some(free) = places.free().await {
+        match accept(&listener, &places, free).await {
             Ok(accepted) => {
                 failing = false;
-                workers.hand_over(accepted);
+                if let Some(accepted) = accepted {
+                    workers.hand_over(accepted);
+                }
             }
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
@@ -71,15 +67,25 @@ async fn accept_all(listener: TcpListener, places: Arc<Semaphore>, workers: Disp
     }
 }
 
-async fn accept(listener: &TcpListener, place: Place) -> io::Result<Accepted> {
+/// The next connection; `None` if it was closed again, since its peer has as many as one may have.
+async fn accept(
+    listener: &TcpListener,
+    places: &Places,
+    free: Free,
+) -> io::Result<Option<Accepted>> {
     let (socket, peer) = listener.accept().await?;
+    let Some(place) = places.take(free, peer.ip()) else {
+        tracing::debug!(peer.address = %peer, "a peer has too many connections");
+        return Ok(None);
+    };
     // Small answers must not wait for the acknowledgement of the ones before.
     socket.set_nodelay(true)?;
-    Ok(Accepted {
+    Ok(Some(Accepted {
         socket: socket.into_std()?,
         peer,
         place,
-    })
+        crowded: places.crowded(),
+    }))
 }
 
 fn concerns_one_connection(error: &io::Error) -> bool {

@@ -12,6 +12,7 @@ use tower::Service;
 
 use super::accept::Acceptor;
 use super::gate::Gate;
+use super::places::Places;
 use super::workers::Workers;
 use super::{ServeError, tls};
 use crate::config::Config;
@@ -72,8 +73,9 @@ impl<S: Calls> Shell<S> {
             config.reflection,
         )?);
         let workers = Workers::start(config, tls.as_ref(), &gate).map_err(ServeError::Threads)?;
-        let acceptor = Acceptor::start(listener, config.connection_cap(), workers.dispatch())
-            .map_err(ServeError::Listen)?;
+        let places = Places::new(config.connection_cap(), config.connections_per_peer());
+        let acceptor =
+            Acceptor::start(listener, places, workers.dispatch()).map_err(ServeError::Listen)?;
         health.alive().await;
         tracing::info!(address = %address, "listening");
         Ok(Shell {

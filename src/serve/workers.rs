@@ -12,9 +12,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use super::accept::Place;
 use super::connection::{Greeter, Manners};
 use super::gate::Gate;
+use super::places::{Crowded, Place};
 use super::shell::Calls;
 use crate::config::Config;
 
@@ -26,6 +26,7 @@ pub(super) struct Accepted {
     pub(super) socket: TcpStream,
     pub(super) peer: SocketAddr,
     pub(super) place: Place,
+    pub(super) crowded: Crowded,
 }
 
 /// How far the server is on its way to the end.
