@@ -26,6 +26,9 @@ const READY: [&str; 2] = [
     "tokenauthority.v1.TokenAdmin",
 ];
 
+/// What is started.
+const BINARY: &str = env!("CARGO_BIN_EXE_token-authority");
+
 /// A running server, killed when it is dropped.
 pub(crate) struct Server {
     child: Child,
@@ -45,7 +48,19 @@ impl Server {
 
     /// As [`Server::start`], with further arguments and environment variables.
     pub(crate) fn start_with(data_dir: &Path, args: &[&str], envs: &[(&str, &str)]) -> Server {
-        match Server::spawn(data_dir, args, envs) {
+        Server::started(Server::spawn(binary(), data_dir, args, envs))
+    }
+
+    /// As [`Server::start_with`], with so many descriptors at most.
+    pub(crate) fn start_within(data_dir: &Path, descriptors: u32, args: &[&str]) -> Server {
+        let mut command = Command::new("sh");
+        let script = format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"");
+        command.arg("-c").arg(script).arg(BINARY);
+        Server::started(Server::spawn(command, data_dir, args, &[]))
+    }
+
+    fn started(started: Result<Server, (ExitStatus, String)>) -> Server {
+        match started {
             Ok(server) => server,
             Err((status, log)) => panic!("it ended with {status} before it listened:\n{log}"),
         }
@@ -54,16 +69,16 @@ impl Server {
     /// Starts a server that must refuse to serve; its status, and all that it logged.
     pub(crate) fn refused(data_dir: &Path) -> (ExitStatus, String) {
         // It may listen before it knows: health is answered from the first moment.
-        Server::spawn(data_dir, &[], &[]).map_or_else(|ended| ended, Server::wait)
+        Server::spawn(binary(), data_dir, &[], &[]).map_or_else(|ended| ended, Server::wait)
     }
 
     /// A server that listens, or the status and the log of one that ended before.
     fn spawn(
+        mut command: Command,
         data_dir: &Path,
         args: &[&str],
         envs: &[(&str, &str)],
     ) -> Result<Server, (ExitStatus, String)> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_token-authority"));
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TOKEN_AUTHORITY_")) {
             command.env_remove(name);
         }
@@ -200,6 +215,10 @@ impl Drop for Server {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+fn binary() -> Command {
+    Command::new(BINARY)
 }
 
 /// Reads the log to its end, and sends on the address that the server listens at.
