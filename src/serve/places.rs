@@ -122,7 +122,7 @@ fn site(peer: IpAddr) -> IpAddr {
             let mask = u128::MAX << (Ipv6Addr::BITS - SITE_BITS);
             IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & mask))
         }
-        address => address,
+        address @ IpAddr::V4(_) => address,
     }
 }
 

@@ -94,12 +94,12 @@ impl Frames {
     }
 
     fn begin(&mut self, seen: &mut Seen) {
-        let [a, b, c, kind, _, d, e, f, g] = self.head;
+        let [a, b, c, kind, _, stream @ ..] = self.head;
         self.left = usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap_or(usize::MAX);
         match kind {
             HEADERS => {
                 self.in_headers = true;
-                self.last_stream = u32::from_be_bytes([d, e, f, g]) & (u32::MAX >> 1);
+                self.last_stream = u32::from_be_bytes(stream) & (u32::MAX >> 1);
             }
             DATA | CONTINUATION => {}
             _ => seen.beside = seen.beside.saturating_add(1),

@@ -29,7 +29,7 @@ pin_project! {
     /// One call, until its answer is on its way.
     struct Call<F> {
         #[pin]
-        call: F,
+        work: F,
         // Runs while the client is to take a piece of the answer.
         timer: Option<Pin<Box<Sleep>>>,
         open: Open,
@@ -73,7 +73,7 @@ where
         self.0.begun.fetch_add(1, Ordering::Relaxed);
         self.0.open.fetch_add(1, Ordering::Relaxed);
         tokio::spawn(Call {
-            call,
+            work: call,
             timer: None,
             open: Open(self.clone()),
         });
@@ -96,7 +96,7 @@ impl<F: Future<Output = ()>> Future for Call<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
         let counts = &this.open.0.0;
-        let polled = this.call.poll(cx);
+        let polled = this.work.poll(cx);
         let step = Step::last();
         if let Some(Step::Given(bytes)) = step {
             counts.earned.add(bytes);
@@ -141,15 +141,14 @@ mod tests {
             .collect::<std::collections::VecDeque<_>>();
         let mut pause = Box::pin(sleep(Duration::from_secs(1)));
         let call = std::future::poll_fn(move |cx| {
-            if pause.as_mut().poll(cx).is_ready() {
-                if let Some(step) = steps.pop_front() {
-                    pause
-                        .as_mut()
-                        .reset(Instant::now() + Duration::from_secs(1));
-                    // Registers for the next second.
-                    let _ = pause.as_mut().poll(cx);
-                    step.inspect(|step| step.tell());
-                }
+            if pause.as_mut().poll(cx).is_ready()
+                && let Some(step) = steps.pop_front()
+            {
+                let next = Instant::now() + Duration::from_secs(1);
+                pause.as_mut().reset(next);
+                // Registers for the next second.
+                let _ = pause.as_mut().poll(cx);
+                step.inspect(|step| step.tell());
             }
             Poll::<()>::Pending
         });

@@ -102,14 +102,14 @@ impl Peer {
 pub(crate) async fn hear(socket: &mut (impl tokio::io::AsyncRead + Unpin)) -> Option<Frame> {
     let mut head = [0; HEAD_BYTES];
     socket.read_exact(&mut head).await.ok()?;
-    let [a, b, c, kind, flags, d, e, f, g] = head;
+    let [a, b, c, kind, flags, stream @ ..] = head;
     let length = usize::try_from(u32::from_be_bytes([0, a, b, c])).expect("24 bits");
     let mut payload = vec![0; length];
     socket.read_exact(&mut payload).await.ok()?;
     Some(Frame {
         kind,
         flags,
-        stream: u32::from_be_bytes([d, e, f, g]),
+        stream: u32::from_be_bytes(stream),
         payload,
     })
 }

@@ -28,6 +28,7 @@ pub enum Step {
 
 impl Step {
     /// The last step of the call that this thread has just driven, if it took one. It is told once.
+    #[must_use]
     pub fn last() -> Option<Step> {
         STEP.take()
     }

@@ -138,9 +138,9 @@ async fn streams_that_are_open_to_all_are_few_on_each_connection() {
             .unwrap()
             .unwrap();
         if frame.is(HEADERS, END_STREAM) {
-            refused += 1
+            refused += 1;
         } else {
-            open += 1
+            open += 1;
         }
     }
     assert_eq!((open, refused), (64, 36));
