@@ -20,7 +20,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 pub use faults::ConfigFaults;
-pub use flags::Settings;
+pub use flags::{LIMITS, Settings};
 pub use rewrap::Rewrap;
 pub use value::{ClientAuth, LogFilter, LogFormat, Value};
 
@@ -42,6 +42,8 @@ pub const HEALTH_CONNECTIONS: usize = 64;
 const RESERVED_DESCRIPTORS: usize = 128 + HEALTH_CONNECTIONS;
 /// Connections by default at most: more need memory that an operator should have thought about.
 const DEFAULT_CONNECTIONS: usize = 16_384;
+/// Connections that one peer may hold by default, however few there are in all: a lone client is not locked out.
+const FEW_CONNECTIONS: usize = 64;
 
 /// One row of the table.
 #[derive(Debug)]
@@ -130,16 +132,22 @@ settings! {
     workers: usize = "0", "COUNT";
     /// Connections at once; 0 for what the descriptor limit leaves.
     max_connections: usize = "0", "COUNT";
+    /// Connections at once from one address, or from one /64 of IPv6; 0 for half of all. A balancer may be one address.
+    max_connections_per_peer: usize = "0", "COUNT";
     /// Calls at once on one connection.
     max_concurrent_streams: u32 = "256", "COUNT";
     /// The longest that a call may take: 2m at most.
     request_deadline: Duration = "10s", "DURATION";
-    /// The longest that a connection may take to say that it speaks HTTP/2, TLS included.
+    /// The longest that a connection may take to say that it speaks HTTP/2, TLS included, and to end headers that it began.
     handshake_timeout: Duration = "5s", "DURATION";
+    /// How long a client may take nothing of an answer that is ready for it, 64 KiB at a time, before the call is cut.
+    send_timeout: Duration = "30s", "DURATION";
     /// How often a connection is asked whether its peer is still there.
     keepalive_interval: Duration = "30s", "DURATION";
     /// How long the peer may take to answer that.
     keepalive_timeout: Duration = "10s", "DURATION";
+    /// How long a connection may be without a call before it is asked to close: 10s where others wait for its place.
+    max_connection_idle: Duration = "5m", "DURATION";
     /// Age at which a connection is asked to close, so that clients find new replicas.
     max_connection_age: Duration = "30m", "DURATION";
     /// How long calls on such a connection may still take.
@@ -195,6 +203,15 @@ impl Config {
         match self.max_connections {
             0 => descriptors_for_connections().min(DEFAULT_CONNECTIONS),
             cap => cap,
+        }
+    }
+
+    /// How many connections one peer may hold at once.
+    #[must_use]
+    pub fn connections_per_peer(&self) -> usize {
+        match self.max_connections_per_peer {
+            0 => (self.connection_cap() / 2).max(FEW_CONNECTIONS),
+            most => most,
         }
     }
 

@@ -9,11 +9,15 @@ mod gate;
 mod listeners;
 mod opening;
 mod parted;
+mod places;
 mod rewrap;
 mod root;
 mod secret_file;
 mod shell;
+mod socket;
 mod tls;
+mod toll;
+mod traffic;
 mod workers;
 
 use std::fmt;

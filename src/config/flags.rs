@@ -6,6 +6,18 @@ use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
 
 use super::{SETTINGS, Setting};
 
+/// What stands below the help of `serve`: limits that nobody has to turn.
+pub const LIMITS: &str = "\
+Limits that are no settings:
+  64 KiB   a request of Verify, of health and of reflection; of all others 4 MiB
+  16 KiB   the headers of a request
+  64       calls of health and of reflection at once on one connection
+  20       calls that a client resets before the server has looked at them
+  1,000    frames beside calls (PING, SETTINGS, WINDOW_UPDATE, RST_STREAM, ...) at once
+           on one connection, 100 more in each second, and more with each answer
+A connection that goes beyond the last two, or floods in another way, is closed with
+GOAWAY ENHANCE_YOUR_CALM.";
+
 /// The flags that were given, before they are read.
 #[derive(Debug, Default, Clone)]
 pub struct Settings {
@@ -34,11 +46,10 @@ impl Args for Settings {
             .value_name("FILE")
             .value_parser(value_parser!(PathBuf))
             .help("A TOML file with any of these settings [env: TOKEN_AUTHORITY_CONFIG]");
+        let command = command.arg(config).after_help(LIMITS);
         SETTINGS
             .iter()
-            .fold(command.arg(config), |command, setting| {
-                command.arg(argument(setting))
-            })
+            .fold(command, |command, setting| command.arg(argument(setting)))
     }
 
     fn augment_args_for_update(command: Command) -> Command {

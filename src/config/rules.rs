@@ -113,8 +113,10 @@ impl Config {
         for (name, duration) in [
             ("request_deadline", self.request_deadline),
             ("handshake_timeout", self.handshake_timeout),
+            ("send_timeout", self.send_timeout),
             ("keepalive_interval", self.keepalive_interval),
             ("keepalive_timeout", self.keepalive_timeout),
+            ("max_connection_idle", self.max_connection_idle),
             ("max_connection_age", self.max_connection_age),
             ("tls_reload_interval", self.tls_reload_interval),
         ] {

@@ -5,6 +5,7 @@
 
 mod body;
 mod deadline;
+mod pace;
 mod peer;
 mod record;
 
@@ -22,6 +23,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, he
 use http_body::Body;
 use ipnet::IpNet;
 use pin_project_lite::pin_project;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, Sleep};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
@@ -31,22 +33,27 @@ use crate::authority::error::Reason;
 use crate::grpc::method::{Kind, Method};
 use crate::grpc::status;
 pub use body::{LimitedBody, RecordedBody};
+pub use pace::Step;
 pub use record::CallId;
 use record::Record;
 
 /// Response metadata: finds the call in the log.
 const CALL_ID: HeaderName = HeaderName::from_static("ta-call-id");
-/// Longest Verify request, bytes: a token, a few permissions and names; more is an attack or a mistake.
+/// Longest request of Verify and of what is open to all, bytes: a token, a few permissions and names; more is an attack or a
+/// mistake.
 pub const MAX_VERIFY_BYTES: usize = 64 * 1024;
 /// Longest request of any other call, bytes: a batch of 1000 checks fits well.
 pub const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
+/// Calls that are open to all, at once on one connection: a probe makes one, a tool a few, and whoever has no credential must
+/// not make the server hold hundreds on each connection.
+pub const MAX_OPEN_CALLS: usize = 64;
 /// What gRPC puts before each message, bytes.
 const FRAME_BYTES: usize = 5;
 
 /// What every call is held to.
 #[derive(Debug, Clone)]
 pub struct Rules {
-    /// The longest that a call may take.
+    /// The longest that a call may take, and a stream to begin.
     pub request_deadline: Duration,
     /// Whose `x-forwarded-for` is believed.
     pub trusted_proxies: Vec<IpNet>,
@@ -66,6 +73,8 @@ pub struct CallContext {
 pub struct ContextLayer {
     rules: Arc<Rules>,
     peer: IpAddr,
+    // For calls that are open to all.
+    places: Arc<Semaphore>,
 }
 
 /// The layer around a service, for one connection.
@@ -74,6 +83,7 @@ pub struct ContextService<S> {
     inner: S,
     rules: Arc<Rules>,
     peer: IpAddr,
+    places: Arc<Semaphore>,
 }
 
 pin_project! {
@@ -101,6 +111,7 @@ impl ContextLayer {
         ContextLayer {
             rules,
             peer: peer.ip().to_canonical(),
+            places: Arc::new(Semaphore::new(MAX_OPEN_CALLS)),
         }
     }
 }
@@ -113,6 +124,7 @@ impl<S> Layer<S> for ContextLayer {
             inner,
             rules: self.rules.clone(),
             peer: self.peer,
+            places: self.places.clone(),
         }
     }
 }
@@ -138,24 +150,33 @@ where
         }
         let method = Method::at(request.uri().path());
         let peer = peer::address(self.peer, request.headers(), &self.rules.trusted_proxies);
-        let record = Record::begin(method, peer);
+        let mut record = Record::begin(method, peer);
         let Some(method) = method else {
             let unknown = status::plain(Reason::UnknownMethod, "there is no such method");
             return ContextFuture::refused(record, unknown);
         };
         let longest = match deadline::asked(request.headers()) {
+            Ok(Some(Duration::ZERO)) => {
+                return ContextFuture::refused(record, status::deadline_exceeded());
+            }
             Ok(asked) => asked
                 .unwrap_or(Duration::MAX)
                 .min(self.rules.request_deadline),
             Err(refusal) => return ContextFuture::refused(record, refusal),
         };
-        let deadline = (!method.streaming).then(|| record.started() + longest);
+        if method.kind == Kind::Open {
+            match self.places.clone().try_acquire_owned() {
+                Ok(place) => record.keep(place),
+                Err(_) => return ContextFuture::refused(record, too_many()),
+            }
+        }
+        let deadline = Some(record.started() + longest);
 
         request.extensions_mut().insert(CallContext {
             call_id: record.call_id(),
             peer,
         });
-        let request = request.map(|body| LimitedBody::new(body, size_limit(method)));
+        let request = request.map(|body| limited(body, method));
         let span = record.span();
         let call = catch_unwind(AssertUnwindSafe(|| {
             span.in_scope(|| self.inner.call(request))
@@ -304,13 +325,21 @@ fn plain_http<R>(answer: StatusCode) -> Response<RecordedBody<R>> {
     response
 }
 
-fn size_limit(method: Method) -> usize {
-    match method.kind {
-        Kind::Verify => MAX_VERIFY_BYTES + FRAME_BYTES,
+fn too_many() -> Status {
+    status::plain(
+        Reason::LimitExceeded,
+        "this connection has too many calls of health and reflection under way; end some of them",
+    )
+}
+
+fn limited<B>(body: B, method: Method) -> LimitedBody<B> {
+    let longest = match method.kind {
         // Each message has its limit; how many there are is the client's business.
-        Kind::Quiet | Kind::Admin if method.streaming => usize::MAX,
-        Kind::Quiet | Kind::Admin => MAX_REQUEST_BYTES + FRAME_BYTES,
-    }
+        _ if method.streaming => return LimitedBody::of_many(body),
+        Kind::Verify | Kind::Open => MAX_VERIFY_BYTES,
+        Kind::Quiet | Kind::Admin => MAX_REQUEST_BYTES,
+    };
+    LimitedBody::of_one(body, longest + FRAME_BYTES)
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::{Health as HealthApi, HealthServer};
 use tonic_health::server::{HealthReporter, HealthService};
 
+use super::context::MAX_VERIFY_BYTES;
+
 /// The name that stands for the process itself.
 const PROCESS: &str = "";
 /// Ready once verdicts are right: what is not loaded yet is asked of the store.
@@ -69,6 +71,7 @@ impl Health {
     #[must_use]
     pub fn server(&self) -> HealthServer<impl HealthApi> {
         HealthServer::new(HealthService::from_health_reporter(self.0.clone()))
+            .max_decoding_message_size(MAX_VERIFY_BYTES)
     }
 
     async fn set(&self, name: &str, status: ServingStatus) {

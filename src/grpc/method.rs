@@ -31,8 +31,10 @@ pub struct Method {
 pub enum Kind {
     /// Verify itself: small requests, one for each that any backend gets.
     Verify,
-    /// As frequent as Verify or as little worth a log line: batches, health, reflection.
+    /// As frequent as Verify: batches.
     Quiet,
+    /// Health and reflection, which need no credential: small requests, little worth a log line.
+    Open,
     /// What people and their tools do.
     Admin,
 }
@@ -66,8 +68,10 @@ impl Kind {
     fn of(path: &str) -> Kind {
         if path == VERIFY {
             Kind::Verify
-        } else if path.starts_with(VERIFY_SERVICE) || path.starts_with(INFRASTRUCTURE) {
+        } else if path.starts_with(VERIFY_SERVICE) {
             Kind::Quiet
+        } else if path.starts_with(INFRASTRUCTURE) {
+            Kind::Open
         } else {
             Kind::Admin
         }
@@ -117,15 +121,15 @@ mod tests {
         );
         assert_eq!(
             streaming("/grpc.health.v1.Health/Check"),
-            Some((Kind::Quiet, false))
+            Some((Kind::Open, false))
         );
         assert_eq!(
             streaming("/grpc.health.v1.Health/Watch"),
-            Some((Kind::Quiet, true))
+            Some((Kind::Open, true))
         );
         for version in ["v1", "v1alpha"] {
             let path = format!("/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo");
-            assert_eq!(streaming(&path), Some((Kind::Quiet, true)));
+            assert_eq!(streaming(&path), Some((Kind::Open, true)));
         }
         assert_eq!(streaming("/tokenauthority.v1.TokenVerify/Forge"), None);
     }

@@ -5,11 +5,21 @@
 use tonic::service::Routes;
 use tonic_reflection::server::{Builder, Error};
 
+use super::context::MAX_VERIFY_BYTES;
+
 /// Adds both versions to the routes.
 pub fn add_to(routes: Routes) -> Result<Routes, Error> {
     Ok(routes
-        .add_service(schema().build_v1()?)
-        .add_service(schema().build_v1alpha()?))
+        .add_service(
+            schema()
+                .build_v1()?
+                .max_decoding_message_size(MAX_VERIFY_BYTES),
+        )
+        .add_service(
+            schema()
+                .build_v1alpha()?
+                .max_decoding_message_size(MAX_VERIFY_BYTES),
+        ))
 }
 
 fn schema() -> Builder<'static> {

@@ -4,15 +4,14 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
 use super::listeners::{Listeners, Port};
+use super::places::{Free, Places};
 use super::workers::{Accepted, Dispatch};
 
 /// How long to wait when the machine has no descriptor or memory to give: it may have in a moment.
@@ -24,22 +23,19 @@ pub(super) struct Acceptor(Vec<JoinHandle<()>>);
 /// Ports that share their places.
 struct Ports {
     listeners: Vec<(Port, TcpListener)>,
-    places: Arc<Semaphore>,
+    places: Places,
     // Whose turn it is, so that a busy port does not starve another.
     next: usize,
 }
 
-/// A place under the cap; it is free again when this is dropped.
-pub(super) type Place = OwnedSemaphorePermit;
-
 // === impl Acceptor ===
 
 impl Acceptor {
-    /// Accepts up to `cap` connections at once, and `health_cap` at the port for probes, and hands them to the workers.
+    /// Accepts connections as there are places, or at the port for probes as there are of those, and hands them to the workers.
     pub(super) fn start(
         listeners: Listeners,
-        cap: usize,
-        health_cap: usize,
+        places: Places,
+        probes: Places,
         workers: &Dispatch,
     ) -> io::Result<Acceptor> {
         let (health, rest): (Vec<_>, Vec<_>) = listeners
@@ -47,14 +43,14 @@ impl Acceptor {
             .into_iter()
             .partition(|(port, _)| *port == Port::Health);
         let mut loops = Acceptor(Vec::new());
-        for (listeners, cap) in [(rest, cap), (health, health_cap)] {
+        for (listeners, places) in [(rest, places), (health, probes)] {
             let listeners = listeners.into_iter().map(|(port, socket)| {
                 socket.set_nonblocking(true)?;
                 Ok((port, TcpListener::from_std(socket)?))
             });
             let ports = Ports {
                 listeners: listeners.collect::<io::Result<_>>()?,
-                places: Arc::new(Semaphore::new(cap.min(Semaphore::MAX_PERMITS))),
+                places,
                 next: 0,
             };
             if !ports.listeners.is_empty() {
@@ -83,12 +79,13 @@ impl Drop for Acceptor {
 
 async fn accept_all(mut ports: Ports, workers: Dispatch) {
     let mut failing = false;
-    // The semaphore is never closed.
-    while let Ok(place) = ports.places.clone().acquire_owned().await {
-        match ports.accept(place).await {
+    while let Some(free) = ports.places.free().await {
+        match ports.accept(free).await {
             Ok(accepted) => {
                 failing = false;
-                workers.hand_over(accepted);
+                if let Some(accepted) = accepted {
+                    workers.hand_over(accepted);
+                }
             }
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
@@ -104,16 +101,22 @@ async fn accept_all(mut ports: Ports, workers: Dispatch) {
 // === impl Ports ===
 
 impl Ports {
-    async fn accept(&mut self, place: Place) -> io::Result<Accepted> {
+    /// The next connection; `None` if it was closed again, since its peer has as many as one may have.
+    async fn accept(&mut self, free: Free) -> io::Result<Option<Accepted>> {
         let (port, socket, peer) = poll_fn(|cx| self.poll_accept(cx)).await?;
+        let Some(place) = self.places.take(free, peer.ip()) else {
+            tracing::debug!(peer.address = %peer, "a peer has too many connections");
+            return Ok(None);
+        };
         // Small answers must not wait for the acknowledgement of the ones before.
         socket.set_nodelay(true)?;
-        Ok(Accepted {
+        Ok(Some(Accepted {
             socket: socket.into_std()?,
             peer,
             port,
             place,
-        })
+            crowded: self.places.crowded(),
+        }))
     }
 
     /// Whoever comes first, at whichever port.

@@ -2,15 +2,14 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::server::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -18,24 +17,30 @@ use tower::Layer as _;
 
 use super::listeners::Port;
 use super::parted::Parted;
+use super::places::Crowded;
 use super::shell::Calls;
+use super::socket::{Patience, Socket};
 use super::tls::{H2, Tls};
+use super::traffic::Traffic;
 use super::workers::{Accepted, Phase};
 use crate::config::Config;
 use crate::grpc::context::{ContextLayer, Rules};
 
-/// What every HTTP/2 client says first (RFC 9113, section 3.4).
-const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Most bytes of headers in a request: more than any honest one has.
 const MAX_HEADER_LIST_BYTES: u32 = 16 * 1024;
 /// Most bytes that wait for a slow reader, per call.
 const MAX_SEND_BYTES: usize = 256 * 1024;
 /// Most calls that a client may reset before they were looked at (CVE-2023-44487, "rapid reset").
 const MAX_PENDING_RESETS: usize = 20;
-/// How long a client that just connected may still take to speak when the server stops: its call is under way, perhaps.
+/// How long a client that just connected may still take to speak when the server stops, and one that was asked to go: its
+/// call is under way, perhaps.
 const LAST_WORDS: Duration = Duration::from_millis(250);
 /// Age at which a probe's connection is asked to close: whoever keeps one does not keep another probe out for long.
 const MAX_PROBE_AGE: Duration = Duration::from_mins(1);
+/// How often a connection is looked at that may be in nobody's use.
+const IDLE_LOOK: Duration = Duration::from_secs(5);
+/// How long nobody may use a connection while others wait for its place.
+const CROWDED_IDLE: Duration = Duration::from_secs(10);
 /// Part of a connection's age by which it may be asked to go earlier, so that clients don't all come back at once.
 const AGE_SPREAD: u32 = 10;
 /// Steps in which that part is taken.
@@ -45,6 +50,8 @@ const AGE_STEPS: u32 = 256;
 #[derive(Debug, Clone)]
 pub(super) struct Manners {
     handshake_timeout: Duration,
+    send_timeout: Duration,
+    max_idle: Duration,
     max_age: Duration,
     max_age_grace: Duration,
     keepalive_interval: Duration,
@@ -57,14 +64,7 @@ pub(super) struct Manners {
 pub(super) struct Greeter<S> {
     manners: Manners,
     tls: Option<Tls>,
-    http: http2::Builder<TokioExecutor>,
     calls: S,
-}
-
-/// A connection whose preface was read already, and is read once more by HTTP/2 itself.
-struct Prefaced<IO> {
-    unread: &'static [u8],
-    io: IO,
 }
 
 // === impl Manners ===
@@ -73,6 +73,8 @@ impl Manners {
     pub(super) fn of(config: &Config) -> Manners {
         Manners {
             handshake_timeout: config.handshake_timeout,
+            send_timeout: config.send_timeout,
+            max_idle: config.max_connection_idle,
             max_age: config.max_connection_age,
             max_age_grace: config.max_connection_age_grace,
             keepalive_interval: config.keepalive_interval,
@@ -91,26 +93,49 @@ impl Manners {
             Port::All | Port::Verify | Port::Admin => self.max_age,
         }
     }
+
+    /// HTTP/2 as it is spoken here; `traffic` takes the calls.
+    fn http(&self, traffic: Traffic) -> http2::Builder<Traffic> {
+        let mut http = http2::Builder::new(traffic);
+        http.timer(TokioTimer::new())
+            .adaptive_window(false)
+            .auto_date_header(false)
+            .keep_alive_interval(self.keepalive_interval)
+            .keep_alive_timeout(self.keepalive_timeout)
+            .max_concurrent_streams(self.max_streams)
+            .max_header_list_size(MAX_HEADER_LIST_BYTES)
+            .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
+            .max_send_buf_size(MAX_SEND_BYTES);
+        http
+    }
+
+    /// Returns once nobody has used the connection for so long that others may have its place.
+    async fn unused(&self, traffic: &Traffic, crowded: &Crowded) {
+        let look = IDLE_LOOK.min(self.max_idle / 2);
+        let mut idle = Duration::ZERO;
+        let mut begun = None;
+        loop {
+            sleep(look).await;
+            let now = traffic.idle_after();
+            idle = match now {
+                Some(_) if now == begun => idle + look,
+                _ => Duration::ZERO,
+            };
+            begun = now;
+            if idle >= self.max_idle || (idle >= CROWDED_IDLE && crowded.now()) {
+                return;
+            }
+        }
+    }
 }
 
 // === impl Greeter ===
 
 impl<S: Calls> Greeter<S> {
     pub(super) fn new(manners: Manners, tls: Option<Tls>, calls: S) -> Greeter<S> {
-        let mut http = http2::Builder::new(TokioExecutor::new());
-        http.timer(TokioTimer::new())
-            .adaptive_window(false)
-            .auto_date_header(false)
-            .keep_alive_interval(manners.keepalive_interval)
-            .keep_alive_timeout(manners.keepalive_timeout)
-            .max_concurrent_streams(manners.max_streams)
-            .max_header_list_size(MAX_HEADER_LIST_BYTES)
-            .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
-            .max_send_buf_size(MAX_SEND_BYTES);
         Greeter {
             manners,
             tls,
-            http,
             calls,
         }
     }
@@ -122,9 +147,10 @@ impl<S: Calls> Greeter<S> {
             peer,
             port,
             place,
+            crowded,
         } = accepted;
         let outcome = match TcpStream::from_std(socket) {
-            Ok(socket) => self.greet(socket, (peer, port), phase).await,
+            Ok(socket) => self.greet(socket, (peer, port), &crowded, phase).await,
             Err(error) => Err(error),
         };
         if let Err(error) = outcome {
@@ -138,12 +164,25 @@ impl<S: Calls> Greeter<S> {
         &self,
         socket: TcpStream,
         (peer, port): (SocketAddr, Port),
+        crowded: &Crowded,
         mut phase: watch::Receiver<Phase>,
     ) -> io::Result<()> {
-        let patience = self.manners.handshake_timeout;
+        let Manners {
+            handshake_timeout,
+            send_timeout,
+            ..
+        } = self.manners;
+        let traffic = Traffic::new(send_timeout);
+        let patience = Patience {
+            headers: handshake_timeout,
+            send: send_timeout,
+        };
         let Some(tls) = self.tls.as_ref().filter(|_| port != Port::Health) else {
-            let io = unless_draining(&mut phase, timeout(patience, preface(socket))).await???;
-            return self.converse(io, (peer, port), phase).await;
+            let greeting = Socket::greeted(socket, patience, traffic.clone());
+            let io = unless_draining(&mut phase, timeout(handshake_timeout, greeting)).await???;
+            return self
+                .converse(io, (peer, port), traffic, crowded, phase)
+                .await;
         };
         let greeting = async {
             let handshake = tls.acceptor().accept(socket).await;
@@ -154,17 +193,20 @@ impl<S: Calls> Greeter<S> {
             if stream.get_ref().1.alpn_protocol() != Some(H2) {
                 return Err(io::ErrorKind::InvalidData.into());
             }
-            preface(stream).await
+            Socket::greeted(stream, patience, traffic.clone()).await
         };
-        let io = unless_draining(&mut phase, timeout(patience, greeting)).await???;
-        self.converse(io, (peer, port), phase).await
+        let io = unless_draining(&mut phase, timeout(handshake_timeout, greeting)).await???;
+        self.converse(io, (peer, port), traffic, crowded, phase)
+            .await
     }
 
-    /// HTTP/2, until the peer leaves, the connection is old, or the server stops.
+    /// HTTP/2, until the peer leaves, the connection is old or in nobody's use, or the server stops.
     async fn converse<IO>(
         &self,
-        io: Prefaced<IO>,
+        io: Socket<IO>,
         (peer, port): (SocketAddr, Port),
+        traffic: Traffic,
+        crowded: &Crowded,
         mut phase: watch::Receiver<Phase>,
     ) -> io::Result<()>
     where
@@ -173,32 +215,29 @@ impl<S: Calls> Greeter<S> {
         let calls = ContextLayer::new(self.manners.rules.clone(), peer)
             .layer(Parted::new(port, self.calls.clone()));
         let service = TowerToHyperService::new(calls);
-        let mut connection = pin!(self.http.serve_connection(TokioIo::new(io), service));
+        let http = self.manners.http(traffic.clone());
+        let mut connection = pin!(http.serve_connection(TokioIo::new(io), service));
+        let mut idle = false;
         tokio::select! {
             ended = connection.as_mut() => return ended.map_err(io::Error::other),
+            () = self.manners.unused(&traffic, crowded) => idle = true,
             () = sleep(spread(self.manners.max_age_at(port), peer)) => {}
             _ = phase.wait_for(|phase| *phase != Phase::Serving) => {}
         }
         connection.as_mut().graceful_shutdown();
+        if idle {
+            // Unless a call was on its way, there is nothing to wait for: not for a peer that would not go, either.
+            tokio::select! {
+                ended = connection.as_mut() => return ended.map_err(io::Error::other),
+                () = sleep(LAST_WORDS) => if traffic.idle_after().is_some() { return Ok(()) },
+            }
+        }
         tokio::select! {
             ended = connection.as_mut() => ended.map_err(io::Error::other),
             // When the server stops, the workers watch the time for all connections together.
             () = sleep(self.manners.max_age_grace), if *phase.borrow() == Phase::Serving => Ok(()),
         }
     }
-}
-
-/// Reads what every HTTP/2 client says first.
-async fn preface<IO: AsyncRead + Unpin>(mut io: IO) -> io::Result<Prefaced<IO>> {
-    let mut said = [0; PREFACE.len()];
-    io.read_exact(&mut said).await?;
-    if said != *PREFACE {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
-    Ok(Prefaced {
-        unread: PREFACE,
-        io,
-    })
 }
 
 /// Who has not yet spoken is not waited for much longer when the server stops.
@@ -221,54 +260,4 @@ async fn unless_draining<T>(
 fn spread(age: Duration, peer: SocketAddr) -> Duration {
     let less = u32::from(peer.port()) % AGE_STEPS;
     age * (AGE_STEPS * AGE_SPREAD - less) / (AGE_STEPS * AGE_SPREAD)
-}
-
-// === impl Prefaced ===
-
-impl<IO: AsyncRead + Unpin> AsyncRead for Prefaced<IO> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.unread.is_empty() {
-            return Pin::new(&mut self.io).poll_read(cx, buffer);
-        }
-        let (now, later) = self
-            .unread
-            .split_at(self.unread.len().min(buffer.remaining()));
-        buffer.put_slice(now);
-        self.unread = later;
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<IO: AsyncWrite + Unpin> AsyncWrite for Prefaced<IO> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
 }

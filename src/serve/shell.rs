@@ -13,6 +13,7 @@ use super::ServeError;
 use super::accept::Acceptor;
 use super::gate::Gate;
 use super::listeners::Listeners;
+use super::places::Places;
 use super::tls::{Tls, Watchman};
 use super::workers::Workers;
 use crate::config::{Config, HEALTH_CONNECTIONS};
@@ -79,8 +80,9 @@ impl<S: Calls> Shell<S> {
             config.reflection,
         )?);
         let workers = Workers::start(config, tls.as_ref(), &gate).map_err(ServeError::Threads)?;
-        let cap = config.connection_cap();
-        let acceptor = Acceptor::start(listeners, cap, HEALTH_CONNECTIONS, &workers.dispatch())
+        let places = Places::new(config.connection_cap(), config.connections_per_peer());
+        let probes = Places::new(HEALTH_CONNECTIONS, HEALTH_CONNECTIONS);
+        let acceptor = Acceptor::start(listeners, places, probes, &workers.dispatch())
             .map_err(|error| ServeError::Listen("listen", error))?;
         health.alive().await;
         for (port, address) in addresses {

@@ -11,10 +11,10 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::accept::Place;
 use super::connection::{Greeter, Manners};
 use super::gate::Gate;
 use super::listeners::Port;
+use super::places::{Crowded, Place};
 use super::shell::Calls;
 use super::tls::Tls;
 use crate::config::Config;
@@ -28,6 +28,7 @@ pub(super) struct Accepted {
     pub(super) peer: SocketAddr,
     pub(super) port: Port,
     pub(super) place: Place,
+    pub(super) crowded: Crowded,
 }
 
 /// How far the server is on its way to the end.

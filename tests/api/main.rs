@@ -11,6 +11,7 @@
 )]
 
 mod addresses;
+mod attacks;
 mod boundaries;
 mod callers;
 mod canary;

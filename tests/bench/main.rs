@@ -1,7 +1,7 @@
 //! Figures of a real server process, as ratios to a control in the same run: the machine's own speed cancels out.
 //!
-//! `cargo bench --bench bench -- verify|creates|batch|flood|judge|lists|million|all`, and `smoke` for all of them in small. It needs `h2load`
-//! (Debian's nghttp2-client) for `verify`, `batch` and `flood`.
+//! `cargo bench --bench bench -- verify|creates|batch|flood|attacks|judge|lists|million|all`, and `smoke` for all of them in small. It needs `h2load`
+//! (Debian's nghttp2-client) for `verify`, `batch`, `flood` and `attacks`.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,6 +13,7 @@
     reason = "a benchmark prints figures, rounds them, and gives up at the first fault"
 )]
 
+mod attacks;
 mod batch;
 mod creates;
 mod fill;
@@ -64,9 +65,13 @@ fn main() -> ExitCode {
         .filter(|argument| argument != "--bench")
         .collect();
     let [what] = arguments.as_slice() else {
-        eprintln!("say one of: verify creates batch flood judge lists million all smoke");
+        eprintln!("say one of: verify creates batch flood attacks judge lists million all smoke");
         return ExitCode::from(2);
     };
+    if what == attacks::SINK {
+        attacks::sink();
+        return ExitCode::SUCCESS;
+    }
     let scale = if what == "smoke" { SMOKE } else { FULL };
     let chosen = |name: &str| what == name || what == "all" || what == "smoke";
     let mut ran = false;
@@ -76,6 +81,7 @@ fn main() -> ExitCode {
         ("batch", batch::run),
         ("creates", creates::run),
         ("flood", flood::run),
+        ("attacks", attacks::run),
         ("judge", judge::run),
         ("lists", lists::run),
         ("million", million::run),
@@ -88,7 +94,9 @@ fn main() -> ExitCode {
     if ran {
         ExitCode::SUCCESS
     } else {
-        eprintln!("{what} is none of: verify creates batch flood judge lists million all smoke");
+        eprintln!(
+            "{what} is none of: verify creates batch flood attacks judge lists million all smoke"
+        );
         ExitCode::from(2)
     }
 }

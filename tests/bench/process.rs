@@ -3,28 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-/// Ticks of a second in `/proc/<pid>/stat`: the kernel's interface to programs, 100 on every Linux.
-const TICKS_PER_SECOND: f64 = 100.0;
-
-/// Seconds of CPU that the process has used.
-pub(crate) fn cpu_seconds(pid: u32) -> f64 {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("a running process");
-    // After the name, which stands in brackets and may hold spaces, begins field 3; utime and stime are 14 and 15.
-    let (_, fields) = stat.rsplit_once(')').expect("a name in brackets");
-    let fields: Vec<&str> = fields.split_whitespace().collect();
-    let ticks = |field: usize| fields[field - 3].parse::<f64>().expect("a number");
-    (ticks(14) + ticks(15)) / TICKS_PER_SECOND
-}
-
-/// Bytes of memory that the process holds.
-pub(crate) fn resident_bytes(pid: u32) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a running process");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line
-        .and_then(|line| line.trim().strip_suffix(" kB"))
-        .expect("VmRSS in kB");
-    kib.trim().parse::<f64>().expect("a number") * 1024.0
-}
+pub(crate) use crate::harness::{cpu_seconds, resident_bytes};
 
 /// Bytes of disk that a folder holds, as `du` counts.
 pub(crate) fn disk_bytes(folder: &Path) -> f64 {

@@ -5,9 +5,12 @@
 #![allow(dead_code, unused_imports, reason = "each suite uses its own part")]
 
 mod client;
+mod footprint;
+pub(crate) mod frames;
 mod library;
 mod process;
 
 pub(crate) use client::{Client, Clients};
+pub(crate) use footprint::{cpu_seconds, descriptors, resident_bytes, sockets};
 pub(crate) use library::{LIBRARY, PERMISSION, USER, furnish};
 pub(crate) use process::Server;

@@ -26,6 +26,9 @@ const READY: [&str; 2] = [
     "tokenauthority.v1.TokenAdmin",
 ];
 
+/// What is started.
+const BINARY: &str = env!("CARGO_BIN_EXE_token-authority");
+
 /// A running server, killed when it is dropped.
 pub(crate) struct Server {
     child: Child,
@@ -45,7 +48,19 @@ impl Server {
 
     /// As [`Server::start`], with further arguments and environment variables.
     pub(crate) fn start_with(data_dir: &Path, args: &[&str], envs: &[(&str, &str)]) -> Server {
-        match Server::spawn(data_dir, args, envs) {
+        Server::started(Server::spawn(binary(), data_dir, args, envs))
+    }
+
+    /// As [`Server::start_with`], with so many descriptors at most.
+    pub(crate) fn start_within(data_dir: &Path, descriptors: u32, args: &[&str]) -> Server {
+        let mut command = Command::new("sh");
+        let script = format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"");
+        command.arg("-c").arg(script).arg(BINARY);
+        Server::started(Server::spawn(command, data_dir, args, &[]))
+    }
+
+    fn started(started: Result<Server, (ExitStatus, String)>) -> Server {
+        match started {
             Ok(server) => server,
             Err((status, log)) => panic!("it ended with {status} before it listened:\n{log}"),
         }
@@ -53,10 +68,10 @@ impl Server {
 
     /// As [`Server::start`], by a program that takes a command line as its last arguments.
     pub(crate) fn start_under(program: &[&str], data_dir: &Path) -> Server {
-        match Server::run(program, data_dir, &[], &[]) {
-            Ok(server) => server,
-            Err((status, log)) => panic!("it ended with {status} before it listened:\n{log}"),
-        }
+        let mut command = Command::new(program[0]);
+        command.args(&program[1..]);
+        command.arg(BINARY);
+        Server::started(Server::spawn(command, data_dir, &[], &[]))
     }
 
     /// Starts a server that must refuse to serve; its status, and all that it logged.
@@ -67,27 +82,16 @@ impl Server {
     /// As [`Server::refused`], with further arguments.
     pub(crate) fn refused_with(data_dir: &Path, args: &[&str]) -> (ExitStatus, String) {
         // It may listen before it knows: health is answered from the first moment.
-        Server::spawn(data_dir, args, &[]).map_or_else(|ended| ended, Server::wait)
+        Server::spawn(binary(), data_dir, args, &[]).map_or_else(|ended| ended, Server::wait)
     }
 
     /// A server that listens, or the status and the log of one that ended before.
     fn spawn(
+        mut command: Command,
         data_dir: &Path,
         args: &[&str],
         envs: &[(&str, &str)],
     ) -> Result<Server, (ExitStatus, String)> {
-        Server::run(&[], data_dir, args, envs)
-    }
-
-    fn run(
-        program: &[&str],
-        data_dir: &Path,
-        args: &[&str],
-        envs: &[(&str, &str)],
-    ) -> Result<Server, (ExitStatus, String)> {
-        let line = [program, &[env!("CARGO_BIN_EXE_token-authority")]].concat();
-        let mut command = Command::new(line[0]);
-        command.args(&line[1..]);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TOKEN_AUTHORITY_")) {
             command.env_remove(name);
         }
@@ -268,6 +272,10 @@ impl Drop for Server {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+fn binary() -> Command {
+    Command::new(BINARY)
 }
 
 /// Reads the log to its end, and sends on the address that the server listens at.

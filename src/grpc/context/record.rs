@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::HeaderValue;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tonic::Code;
 use tracing::Span;
@@ -28,6 +29,7 @@ pub(super) struct Record {
     peer: IpAddr,
     started: Instant,
     ended: bool,
+    place: Option<OwnedSemaphorePermit>,
 }
 
 // === impl CallId ===
@@ -80,7 +82,13 @@ impl Record {
             peer,
             started: Instant::now(),
             ended: false,
+            place: None,
         }
+    }
+
+    /// Keeps this place for as long as the call lives.
+    pub(super) fn keep(&mut self, place: OwnedSemaphorePermit) {
+        self.place = Some(place);
     }
 
     pub(super) fn call_id(&self) -> CallId {

@@ -23,16 +23,20 @@ fn call<F: Future<Output = Answer>>(
     request: http::request::Builder,
     handler: impl FnMut(Request<LimitedBody<TonicBody>>) -> F,
 ) -> Response<RecordedBody<TonicBody>> {
-    let rules = Rules {
-        request_deadline: Duration::from_secs(10),
-        trusted_proxies: Vec::new(),
-    };
-    let peer = "[::ffff:192.0.2.1]:5000".parse().unwrap();
+    let (rules, peer) = rules_and_peer();
     let service = ContextLayer::new(Arc::new(rules), peer).layer(service_fn(handler));
     let request = request.body(TonicBody::empty()).unwrap();
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().start_paused(true).build().unwrap();
     runtime.block_on(service.oneshot(request)).unwrap()
+}
+
+fn rules_and_peer() -> (Rules, SocketAddr) {
+    let rules = Rules {
+        request_deadline: Duration::from_secs(10),
+        trusted_proxies: Vec::new(),
+    };
+    (rules, "[::ffff:192.0.2.1]:5000".parse().unwrap())
 }
 
 async fn well<B>(_request: Request<B>) -> Answer {
@@ -135,17 +139,68 @@ fn a_call_ends_at_the_servers_deadline_or_at_the_clients_if_that_is_sooner() {
 }
 
 #[test]
-fn a_stream_has_no_deadline() {
-    let response = call(request(WATCH), |request| async {
-        tokio::time::sleep(Duration::from_hours(1)).await;
-        well(request).await
+fn a_stream_that_has_begun_has_no_deadline_and_one_that_does_not_begin_has() {
+    let late = (Code::DeadlineExceeded, "DEADLINE_EXCEEDED".to_owned());
+    assert_eq!(error(&call(request(WATCH), never)), late);
+    let (rules, peer) = rules_and_peer();
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let endless = |_| async { Ok(Response::new(TonicBody::new(Endless))) };
+        let service = ContextLayer::new(Arc::new(rules), peer).layer(service_fn(endless));
+        let request = request(WATCH).body(TonicBody::empty()).unwrap();
+        let mut body = Box::pin(service.oneshot(request).await.unwrap().into_body());
+        let frame = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx));
+        let ended = tokio::time::timeout(Duration::from_hours(1), frame).await;
+        assert!(ended.is_err());
     });
-    assert_eq!(response.headers()["grpc-status"], "0");
+}
+
+/// A stream in which nothing ever happens.
+struct Endless;
+
+impl Body for Endless {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Status>>> {
+        Poll::Pending
+    }
+}
+
+#[test]
+fn no_time_at_all_is_over_at_once() {
+    for timeout in ["0n", "0S", "00000000H"] {
+        let response = call(
+            request(VERIFY).header("grpc-timeout", timeout),
+            |_| -> std::future::Ready<Answer> { panic!("it reached the handler") },
+        );
+        let late = (Code::DeadlineExceeded, "DEADLINE_EXCEEDED".to_owned());
+        assert_eq!(error(&response), late, "{timeout}");
+    }
+}
+
+#[test]
+fn one_connection_has_only_so_many_calls_that_are_open_to_all() {
+    let (rules, peer) = rules_and_peer();
+    let layer = ContextLayer::new(Arc::new(rules), peer);
+    let mut service = layer.layer(service_fn(never));
+    let mut call = |path: &str| service.call(request(path).body(TonicBody::empty()).unwrap());
+    let mut open: Vec<_> = (0..MAX_OPEN_CALLS).map(|_| call(WATCH)).collect();
+    assert!(open.iter().all(|call| call.refusal.is_none()));
+    let refusal = call(WATCH).refusal.unwrap();
+    assert_eq!(refusal.code(), Code::ResourceExhausted);
+    assert!(call(VERIFY).refusal.is_none());
+    open.pop();
+    assert!(call(WATCH).refusal.is_none());
 }
 
 #[test]
 fn a_deadline_that_cannot_be_read_is_refused() {
-    for timeout in ["0n", "-1S", "soon", "", "123456789S"] {
+    for timeout in ["1", "-1S", "soon", "", "123456789S"] {
         let response = call(request(VERIFY).header("grpc-timeout", timeout), well);
         let malformed = (Code::InvalidArgument, "MALFORMED_REQUEST".to_owned());
         assert_eq!(error(&response), malformed, "{timeout}");

@@ -110,7 +110,7 @@ async fn only_a_post_of_grpc_is_a_call() {
 #[tokio::test]
 async fn a_deadline_that_cannot_be_read_is_refused() {
     let (_shell, address, _) = open(&config()).await;
-    for timeout in ["0n", "-1S", "soon"] {
+    for timeout in ["1", "-1S", "soon"] {
         let mut call = request(PATH, b"\0\0\0\0\x03\x0a\x01x");
         call.headers_mut()
             .insert("grpc-timeout", timeout.parse().unwrap());
