@@ -27,11 +27,11 @@ use crate::config::Config;
 use crate::grpc::context::{ContextLayer, Rules};
 
 /// Most bytes of headers in a request: more than any honest one has.
-const MAX_HEADER_LIST_BYTES: u32 = 16 * 1024;
+pub(super) const MAX_HEADER_LIST_BYTES: u32 = 16 * 1024;
 /// Most bytes that wait for a slow reader, per call.
 const MAX_SEND_BYTES: usize = 256 * 1024;
 /// Most calls that a client may reset before they were looked at (CVE-2023-44487, "rapid reset").
-const MAX_PENDING_RESETS: usize = 20;
+pub(super) const MAX_PENDING_RESETS: usize = 20;
 /// How long a client that just connected may still take to speak when the server stops, and one that was asked to go: its
 /// call is under way, perhaps.
 const LAST_WORDS: Duration = Duration::from_millis(250);

@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Frames that a connection may send at once before it has earned any.
-const FREE: u32 = 1_000;
+pub(super) const FREE: u32 = 1_000;
 /// Frames more in each second: many times what keepalive and cancelled calls come to.
-const PER_SECOND: u32 = 100;
+pub(super) const PER_SECOND: u32 = 100;
 /// Frames that each piece of an answer is worth: a client takes note of it (`WINDOW_UPDATE`) and measures the way (PING).
 const PER_PIECE: u32 = 4;
 /// Bytes of an answer that are worth one frame more: some clients take note of every frame of it.

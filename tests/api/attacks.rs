@@ -16,7 +16,7 @@ use token_authority::proto::v1::Verdict;
 use tokio::time::{sleep, timeout};
 
 use crate::harness::frames::{self, ACK, END_HEADERS, Frame, GOAWAY, HEADERS, PING, Peer};
-use crate::harness::{Clients, Server, resident_bytes, sockets};
+use crate::harness::{Clients, Server, connections, resident_bytes, sockets};
 use crate::world::{presenting, verify};
 
 /// How long anything may take before it counts as hung.
@@ -74,8 +74,9 @@ impl Siege {
         };
         // What a server takes once, at the first calls.
         siege.answers().await;
+        siege.alone().await;
+        siege.sockets = sockets(siege.pid());
         siege.resident = resident_bytes(siege.pid());
-        siege.sockets = siege.settled_sockets().await;
         siege
     }
 
@@ -107,26 +108,19 @@ impl Siege {
         self.answers().await;
         let grown = resident_bytes(self.pid()) - self.resident;
         assert!(grown < MEMORY, "{grown} bytes more");
-        self.at_most_sockets(self.sockets).await;
+        self.alone().await;
+        let held = sockets(self.pid());
+        assert!(held <= self.sockets, "{held} sockets");
         self.answers().await;
     }
 
-    async fn at_most_sockets(&self, most: usize) {
+    /// Waits until nobody is connected.
+    async fn alone(&self) {
         let started = Instant::now();
-        while sockets(self.pid()) > most {
+        while connections(self.server.address()) > 0 {
             assert!(started.elapsed() < PATIENCE, "connections stay open");
             sleep(LOOK_AGAIN).await;
         }
-    }
-
-    /// Sockets that it holds while it has no connection: those of clients that went close in their own time.
-    async fn settled_sockets(&self) -> usize {
-        let mut least = usize::MAX;
-        for _ in 0..10 {
-            sleep(LOOK_AGAIN).await;
-            least = least.min(sockets(self.pid()));
-        }
-        least
     }
 }
 

@@ -39,3 +39,17 @@ pub(crate) fn descriptors(pid: u32) -> usize {
     let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).expect("a running process");
     descriptors.count()
 }
+
+/// Connections of the server at this address that neither side has given up, those that wait to be accepted among them.
+pub(crate) fn connections(address: std::net::SocketAddr) -> usize {
+    const LIVE: [&str; 2] = ["01", "08"];
+    let table = fs::read_to_string("/proc/net/tcp").expect("the kernel's table of sockets");
+    let port = format!(":{:04X}", address.port());
+    let live = table.lines().filter(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        let (local, state) = (fields.next(), fields.nth(1));
+        local.is_some_and(|local| local.ends_with(&port))
+            && state.is_some_and(|state| LIVE.contains(&state))
+    });
+    live.count()
+}

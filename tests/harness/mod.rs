@@ -11,6 +11,6 @@ mod library;
 mod process;
 
 pub(crate) use client::{Client, Clients};
-pub(crate) use footprint::{cpu_seconds, descriptors, resident_bytes, sockets};
+pub(crate) use footprint::{connections, cpu_seconds, descriptors, resident_bytes, sockets};
 pub(crate) use library::{LIBRARY, PERMISSION, USER, furnish};
 pub(crate) use process::Server;

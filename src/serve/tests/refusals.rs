@@ -11,7 +11,7 @@ use tonic::Status;
 use tonic::body::Body;
 
 use super::*;
-use crate::grpc::context::{MAX_REQUEST_BYTES, MAX_VERIFY_BYTES};
+use crate::grpc::context::{MAX_OPEN_CALLS, MAX_REQUEST_BYTES, MAX_VERIFY_BYTES};
 use crate::proto::v1::VerifyBatchRequest;
 
 const PATH: &str = "/tokenauthority.v1.TokenVerify/Verify";
@@ -316,4 +316,25 @@ async fn a_panic_ends_one_call_and_not_the_connection() {
     let fault = client.verify(token("panic")).await.unwrap_err();
     assert_eq!(reason(&fault), (Code::Internal, "INTERNAL".to_owned()));
     client.verify(token("x")).await.unwrap();
+}
+
+#[test]
+fn the_limits_that_are_no_settings_are_told_as_they_are() {
+    let help = crate::config::LIMITS;
+    let kib = |bytes: usize| format!("{} KiB", bytes / 1024);
+    let free = toll::FREE;
+    for told in [
+        kib(MAX_VERIFY_BYTES),
+        format!("{} MiB", MAX_REQUEST_BYTES / 1024 / 1024),
+        kib(usize::try_from(connection::MAX_HEADER_LIST_BYTES).unwrap()),
+        format!("{MAX_OPEN_CALLS}       calls of health"),
+        format!(
+            "{}       calls that a client resets",
+            connection::MAX_PENDING_RESETS
+        ),
+        format!("{},{:03}", free / 1000, free % 1000),
+        format!("{} more in each second", toll::PER_SECOND),
+    ] {
+        assert!(help.contains(&told), "{told:?} is not in {help}");
+    }
 }

@@ -118,7 +118,7 @@ async fn one_peer_does_not_take_the_places_of_others() {
         assert!(peer.answers().await);
     }
     drop((peers, other));
-    siege.at_most_sockets(siege.sockets).await;
+    siege.alone().await;
     siege.unharmed().await;
 }
 
