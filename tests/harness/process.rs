@@ -294,7 +294,7 @@ fn keep_log(stderr: ChildStderr, log: &Mutex<String>, found: &mpsc::Sender<Socke
 /// The address in the line that says that the server listens, of a log in either format.
 fn listening(line: &str) -> Option<SocketAddr> {
     if let Some((_, address)) = line.split_once(": listening address=") {
-        return address.parse().ok();
+        return address.split(' ').next()?.parse().ok();
     }
     let fields = fields(line).filter(|fields| fields["message"] == "listening")?;
     fields["address"].as_str()?.parse().ok()
