@@ -295,7 +295,6 @@ fn place_of(record: &Record) -> Result<([u8; 16], Moment), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::authority::directory::Uid;
     use crate::authority::tests::samples::named;
 
     const LIBRARY: Uid = Uid([1; 16]);
