@@ -236,6 +236,27 @@ impl fmt::Display for StoreError {
 
 impl std::error::Error for StoreError {}
 
+/// Tells every record whose key begins with a prefix, in key order, so many of them read at once: commits come in between.
+///
+/// # Errors
+/// Those of the store, and the first of `tell`: then nothing more is read.
+pub async fn each_record<E: From<StoreError>>(
+    store: &dyn Store,
+    prefix: &[u8],
+    at_once: usize,
+    mut tell: impl FnMut(&Record) -> Result<(), E> + Send,
+) -> Result<(), E> {
+    let mut after = None;
+    loop {
+        let records = store.scan(prefix.to_vec(), after, at_once).await?;
+        records.iter().try_for_each(&mut tell)?;
+        match records.into_iter().nth(at_once - 1) {
+            Some(last) => after = Some(last.key),
+            None => return Ok(()),
+        }
+    }
+}
+
 // === what every engine does alike ===
 
 /// Refuses what no engine takes, before anything is read.

@@ -16,7 +16,7 @@ use super::password::KeptPassword;
 use super::secret::{self, TokenId};
 use super::transaction::{Command, Plan};
 use super::understand;
-use crate::store::StoreError;
+use crate::store::{Record, StoreError, each_record};
 
 /// A version of the HMAC key, as it is stored.
 #[derive(Clone, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub struct RetireKey {
 const MAX_VERSIONS: usize = 16;
 /// The highest number that the index keeps.
 const LAST_VERSION: u32 = u16::MAX as u32;
-/// Passwords that are read at once.
+/// Records that are read at once.
 const SLICE: usize = 256;
 
 impl Authority {
@@ -70,20 +70,23 @@ impl Authority {
     /// # Errors
     /// [`Reason::NotReady`] while tokens are being loaded.
     pub async fn key_status(&self) -> Result<Vec<KeyStatus>, Error> {
-        let mut status = Vec::new();
-        let records = self
-            .store
-            .scan(keyspace::HMAC_KEYS.to_vec(), None, MAX_RECORDS);
-        let newest = self.hmac_keys()?.newest();
-        for record in records.await? {
-            let key = understand::<KeyVersion>(&record)?.value;
-            status.push(KeyStatus {
+        let mut keys = Vec::new();
+        let read = |record: &Record| {
+            keys.push(understand::<KeyVersion>(record)?.value);
+            Ok::<_, Error>(())
+        };
+        each_record(self.store.as_ref(), keyspace::HMAC_KEYS, SLICE, read).await?;
+        let mut status: Vec<KeyStatus> = {
+            let state = self.complete_index()?;
+            let newest = state.hmac_keys().newest();
+            let status = |key: KeyVersion| KeyStatus {
                 is_newest: key.version == newest,
-                held: self.complete_index()?.held(key.version),
+                held: state.held(key.version),
                 passwords: 0,
                 key,
-            });
-        }
+            };
+            keys.into_iter().map(status).collect()
+        };
         self.each_password(|version| {
             if let Some(found) = status.iter_mut().find(|s| s.key.version == version) {
                 found.passwords += 1;
@@ -95,23 +98,27 @@ impl Authority {
 
     /// Tells the key version of every password, in slices between commits. One that can't be read is nobody's to log in with.
     async fn each_password(&self, mut tell: impl FnMut(u32) + Send) -> Result<(), Error> {
-        let mut after = None;
-        loop {
-            let prefix = keyspace::PASSWORDS.to_vec();
-            let records = self.store.scan(prefix, after, SLICE).await?;
-            for password in records.iter().filter_map(keyspace::decode::<KeptPassword>) {
+        let read = |record: &Record| {
+            if let Some(password) = keyspace::decode::<KeptPassword>(record) {
                 tell(password.value.key_version);
             }
-            match records.into_iter().nth(SLICE - 1) {
-                Some(last) => after = Some(last.key),
-                None => return Ok(()),
-            }
-        }
+            Ok::<_, Error>(())
+        };
+        each_record(self.store.as_ref(), keyspace::PASSWORDS, SLICE, read).await
+    }
+
+    fn hangs_on(&self, token: TokenId, version: u32) -> Result<bool, Error> {
+        Ok(match self.index.read()?.token(token) {
+            Lookup::Known(view) => view.token.key_version() == version,
+            _ => false,
+        })
+    }
+
+    async fn key_version(&self, version: u32) -> Result<Versioned<KeyVersion>, Error> {
+        let found = self.fetch(keyspace::hmac_key(version)).await?;
+        found.ok_or_else(|| Error::not_found("key version"))
     }
 }
-
-/// More versions than there can be.
-const MAX_RECORDS: usize = LAST_VERSION as usize + 1;
 
 #[async_trait]
 impl Command for RotateKey {
@@ -212,20 +219,6 @@ impl Command for RetireKey {
             },
         )?;
         Ok(plan)
-    }
-}
-
-impl Authority {
-    fn hangs_on(&self, token: TokenId, version: u32) -> Result<bool, Error> {
-        Ok(match self.index.read()?.token(token) {
-            Lookup::Known(view) => view.token.key_version() == version,
-            _ => false,
-        })
-    }
-
-    async fn key_version(&self, version: u32) -> Result<Versioned<KeyVersion>, Error> {
-        let found = self.fetch(keyspace::hmac_key(version)).await?;
-        found.ok_or_else(|| Error::not_found("key version"))
     }
 }
 

@@ -122,7 +122,6 @@ impl Authority {
         Ok(wrote)
     }
 
-    /// No administrative change: there is no event, and etags stay.
     async fn commit_retags(
         &self,
         keys: &HmacKeys,
@@ -151,18 +150,22 @@ impl Retag {
         {
             return None;
         }
-        let etag = Some(found.etag());
-        let token = Token {
-            tag: self.tag,
-            etag,
-            ..found.value
-        };
-        let unchanged = Precondition::At(token.key(), found.revision);
-        Some((
-            unchanged,
-            Change::Put(token.key(), keyspace::encode(&token)),
-        ))
+        Some(tagged(found, self.tag))
     }
+}
+
+/// The record with another tag, and that it must still be what it was. No administrative change: there is no event, and its etag
+/// stays.
+pub(super) fn tagged(found: Versioned<Token>, tag: Tag) -> (Precondition, Change) {
+    let etag = Some(found.etag());
+    let token = Token {
+        tag,
+        etag,
+        ..found.value
+    };
+    let unchanged = Precondition::At(token.key(), found.revision);
+    let change = Change::Put(token.key(), keyspace::encode(&token));
+    (unchanged, change)
 }
 
 #[cfg(test)]

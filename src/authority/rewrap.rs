@@ -11,7 +11,7 @@ use super::moment::Moment;
 use super::secret::{self, NoRandomness};
 use super::start::{self, StartError};
 use crate::proto::store::{KeyRecord, RootCheckRecord};
-use crate::store::{Change, Precondition, Record, Store, StoreError};
+use crate::store::{Change, Precondition, Record, Store, StoreError, each_record};
 
 /// Who changes the root key: whoever can stop the server and read both keys. No token is asked for.
 const OFFLINE_OPERATOR: &str = "offline operator";
@@ -44,21 +44,14 @@ pub async fn rewrap(
         keyspace::SEALING_KEYS,
         keyspace::REVEAL_KEYS,
     ] {
-        let mut after = None;
-        loop {
-            let records = store.scan(prefix.to_vec(), after, SLICE).await?;
-            for record in &records {
-                let Some(value) = wrapped_anew(record, prefix, old, new)? else {
-                    continue;
-                };
+        let wrap = |record: &Record| {
+            if let Some(value) = wrapped_anew(record, prefix, old, new)? {
                 unchanged.push(Precondition::At(record.key.clone(), record.mod_revision));
                 changes.push(Change::Put(record.key.clone(), value));
             }
-            match records.into_iter().nth(SLICE - 1) {
-                Some(last) => after = Some(last.key),
-                None => break,
-            }
-        }
+            Ok::<_, StartError>(())
+        };
+        each_record(store, prefix, SLICE, wrap).await?;
     }
     let count = changes.len();
     let check = RootCheckRecord {

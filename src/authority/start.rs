@@ -23,7 +23,9 @@ use super::secret::{self, NoRandomness};
 use super::verify::MAX_MISSES;
 use super::watch::Watchers;
 use crate::proto::store::{ClockRecord, KeyRecord, RootCheckRecord};
-use crate::store::{Change, Key, Load, Precondition, Record, Revision, Store, StoreError};
+use crate::store::{
+    Change, Key, Load, Precondition, Record, Revision, Store, StoreError, each_record,
+};
 
 /// An authority that answers, and the latest time that its store has seen.
 #[derive(Debug)]
@@ -233,21 +235,15 @@ pub(super) async fn prove(store: &dyn Store, root: &RootKey) -> Result<(), Start
 /// The HMAC keys that are not retired.
 async fn read_hmac_keys(store: &dyn Store, root: &RootKey) -> Result<HmacKeys, StartError> {
     let mut keys = HmacKeys::none();
-    let (mut after, mut more) = (None, true);
-    while more {
-        let records = store
-            .scan(keyspace::HMAC_KEYS.to_vec(), after, SLICE)
-            .await?;
-        more = records.len() == SLICE;
-        after = records.last().map(|record| record.key.clone());
-        for record in &records {
-            let Versioned { value, revision } = keyspace::decode::<KeyVersion>(record)
-                .ok_or_else(|| StoreError::Damaged(record.key.clone()))?;
-            if let Some(key) = value.open(root)? {
-                keys.put(value.version, revision, &key);
-            }
+    let put = |record: &Record| {
+        let Versioned { value, revision } = keyspace::decode::<KeyVersion>(record)
+            .ok_or_else(|| StoreError::Damaged(record.key.clone()))?;
+        if let Some(key) = value.open(root)? {
+            keys.put(value.version, revision, &key);
         }
-    }
+        Ok::<_, StartError>(())
+    };
+    each_record(store, keyspace::HMAC_KEYS, SLICE, put).await?;
     if keys.is_empty() {
         return Err(StoreError::Damaged(keyspace::HMAC_KEYS.to_vec()).into());
     }

@@ -22,6 +22,7 @@ use crate::store::sled::{OpenError, SledStore, make_directory};
 pub(super) const STORE: &str = "store";
 /// The operator's token that is made if none is given.
 const OPERATOR_TOKEN: &str = "operator.token";
+
 /// An authority that answers, and the time it judges by.
 pub(super) struct Open {
     pub(super) authority: Arc<Authority>,

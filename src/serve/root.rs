@@ -47,7 +47,7 @@ pub(super) struct Proof {
 
 /// What proves the root key of a store.
 pub(super) struct RootCheck {
-    path: PathBuf,
+    store_dir: PathBuf,
     /// What the file should hold.
     proof: Proof,
     /// Whether it is all that the file holds.
@@ -176,36 +176,26 @@ impl RootCheck {
         store_dir: &Path,
         given: &GivenRoot,
     ) -> Result<(RootKey, RootCheck), RootError> {
-        let path = store_dir.join(ROOT_CHECK);
+        let check = |proof, is_kept| RootCheck {
+            store_dir: store_dir.to_owned(),
+            proof,
+            is_kept,
+        };
         if let Some(proofs) = kept(store_dir)? {
             let found = given.among(&proofs)?;
             let (key, proof) = found.ok_or_else(|| given.refusal(&proofs))?;
-            let is_kept = proofs.len() == 1;
-            return Ok((
-                key,
-                RootCheck {
-                    path,
-                    proof,
-                    is_kept,
-                },
-            ));
+            return Ok((key, check(proof, proofs.len() == 1)));
         }
         let is_passphrase = matches!(given, GivenRoot::Passphrase(_));
         if is_passphrase && holds_store(store_dir) {
-            return Err(RootError::NoDerivation(path));
+            return Err(RootError::NoDerivation(store_dir.join(ROOT_CHECK)));
         }
         let (key, proof) = given.anew()?;
-        let mut check = RootCheck {
-            path,
-            proof,
-            is_kept: false,
-        };
         if is_passphrase {
             make_directory(store_dir).map_err(at(store_dir))?;
-            check.keep()?;
-            check.is_kept = true;
+            keep_in(store_dir, &[&proof])?;
         }
-        Ok((key, check))
+        Ok((key, check(proof, is_passphrase)))
     }
 
     /// Leaves this proof, alone.
@@ -213,7 +203,7 @@ impl RootCheck {
         if self.is_kept {
             return Ok(());
         }
-        keep(&self.path, &[&self.proof])
+        keep_in(&self.store_dir, &[&self.proof])
     }
 }
 
@@ -244,13 +234,10 @@ pub(super) fn kept(store_dir: &Path) -> Result<Option<Vec<Proof>>, RootError> {
 
 /// Keeps these proofs for the store in this directory, durably, and no others.
 pub(super) fn keep_in(store_dir: &Path, proofs: &[&Proof]) -> Result<(), RootError> {
-    keep(&store_dir.join(ROOT_CHECK), proofs)
-}
-
-fn keep(path: &Path, proofs: &[&Proof]) -> Result<(), RootError> {
+    let path = store_dir.join(ROOT_CHECK);
     let lines: Vec<String> = proofs.iter().map(|proof| format!("{proof}\n")).collect();
     let text = format!("{HEADER}{}", lines.concat());
-    secret_file::write(path, text.as_bytes(), true).map_err(at(path))
+    secret_file::write(&path, text.as_bytes(), true).map_err(at(&path))
 }
 
 // === impl Proof ===

@@ -111,6 +111,14 @@ async fn rotate(clients: &mut Clients) -> Result<u32, tonic::Status> {
     Ok(answer.into_inner().version)
 }
 
+async fn retire_first(clients: &mut Clients) -> Result<(), tonic::Status> {
+    let request = RetireKeyRequest {
+        version: 1,
+        ..Default::default()
+    };
+    clients.keys.retire_key(request).await.map(drop)
+}
+
 async fn keys(clients: &mut Clients) -> Vec<KeyVersion> {
     let status = clients.keys.get_key_status(GetKeyStatusRequest {}).await;
     status.expect("the keys").into_inner().keys
@@ -298,38 +306,51 @@ async fn a_change_of_the_root_key_during_which_the_power_goes_loses_nothing() {
     ));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_rotation_that_is_killed_at_any_step_happened_whole_or_not_at_all() {
+/// Kills a server at every step of a change of its keys. `happened` says of the keys that it left whether the change is there, and
+/// `again` makes it once more. Says how many steps there were, and after how many the change was there.
+async fn change_at_every_step<T>(
+    (directory, secrets): &(Directory, Vec<String>),
+    change: impl AsyncFn(&mut Clients) -> Result<T, tonic::Status>,
+    happened: impl Fn(&[KeyVersion]) -> bool,
+    again: impl AsyncFn(&mut Clients, &[KeyVersion]),
+) -> (usize, usize) {
     let killer = Killer::new();
-    let (directory, secrets) = filled().await;
-    let (mut happened, mut steps) = (0, 0);
+    let (mut all_happened, mut steps) = (0, 0);
     for step in 1..MOST_STEPS {
         let copy = copy(directory.path());
         let server = killer.serve(step, copy.path());
         server.ready().await;
         let mut clients = server.clients(&secrets[0]);
         killer.begin();
-        let answer = rotate(&mut clients).await;
+        let answer = change(&mut clients).await;
         drop(server);
 
         let server = restarted(copy.path()).await;
-        all_verify(&server, &secrets).await;
+        all_verify(&server, secrets).await;
         let mut clients = server.clients(&secrets[0]);
         let now = keys(&mut clients).await;
-        happened += usize::from(now.len() == 3);
-        assert!(
-            now.len() == 3 || answer.is_err(),
-            "what was answered is there"
-        );
-        // And it goes on: the next one is the next.
-        let next = rotate(&mut clients).await.expect("a rotation");
-        assert_eq!(usize::try_from(next).expect("small"), now.len() + 1);
+        let is_there = happened(&now);
+        all_happened += usize::from(is_there);
+        assert!(is_there || answer.is_err(), "what was answered is there");
+        again(&mut clients, &now).await;
+        all_verify(&server, secrets).await;
         if answer.is_ok() {
             break;
         }
         steps = step;
     }
     assert!(steps > 0);
+    (steps, all_happened)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_rotation_that_is_killed_at_any_step_happened_whole_or_not_at_all() {
+    let goes_on = async |clients: &mut Clients, before: &[KeyVersion]| {
+        let next = rotate(clients).await.expect("a rotation");
+        assert_eq!(usize::try_from(next).expect("small"), before.len() + 1);
+    };
+    let happened = |now: &[KeyVersion]| now.len() == 3;
+    let (steps, happened) = change_at_every_step(&filled().await, rotate, happened, goes_on).await;
     report(&format!(
         "keys rotate: killed before each of {steps} steps; {happened} happened; 0 tokens lost"
     ));
@@ -337,7 +358,6 @@ async fn a_rotation_that_is_killed_at_any_step_happened_whole_or_not_at_all() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_retirement_that_is_killed_at_any_step_happened_whole_or_not_at_all() {
-    let killer = Killer::new();
     let (directory, secrets) = filled().await;
     // All that is good moves to the newest key, so that the first can be retired.
     let server = Server::start(directory.path());
@@ -348,34 +368,12 @@ async fn a_retirement_that_is_killed_at_any_step_happened_whole_or_not_at_all() 
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
     assert_eq!(server.terminate().code(), Some(0));
-    let (mut happened, mut steps) = (0, 0);
-    for step in 1..MOST_STEPS {
-        let copy = copy(directory.path());
-        let server = killer.serve(step, copy.path());
-        server.ready().await;
-        let mut clients = server.clients(&secrets[0]);
-        killer.begin();
-        let request = RetireKeyRequest {
-            version: 1,
-            ..Default::default()
-        };
-        let answer = clients.keys.retire_key(request.clone()).await;
-        drop(server);
-
-        let server = restarted(copy.path()).await;
-        all_verify(&server, &secrets).await;
-        let mut clients = server.clients(&secrets[0]);
-        let is_retired = keys(&mut clients).await[0].state() == KeyState::Retired;
-        happened += usize::from(is_retired);
-        assert!(is_retired || answer.is_err(), "what was answered is there");
-        clients.keys.retire_key(request).await.expect("a repeat");
-        all_verify(&server, &secrets).await;
-        if answer.is_ok() {
-            break;
-        }
-        steps = step;
-    }
-    assert!(steps > 0);
+    let repeated = async |clients: &mut Clients, _: &[KeyVersion]| {
+        retire_first(clients).await.expect("a repeat");
+    };
+    let happened = |now: &[KeyVersion]| now[0].state() == KeyState::Retired;
+    let filled = (directory, secrets);
+    let (steps, happened) = change_at_every_step(&filled, retire_first, happened, repeated).await;
     report(&format!(
         "keys retire: killed before each of {steps} steps; {happened} happened; 0 tokens lost"
     ));

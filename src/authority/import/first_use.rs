@@ -11,9 +11,9 @@ use crate::authority::keys::Digest;
 use crate::authority::keyspace::{self, Stored, Versioned};
 use crate::authority::moment::Moment;
 use crate::authority::password::SlowHash;
+use crate::authority::retag::tagged;
 use crate::authority::secret::TokenId;
-use crate::authority::token::{Imported, Token, Unproven};
-use crate::store::{Change, Precondition};
+use crate::authority::token::{Token, Unproven};
 
 /// A first use waits for another of the same token, and now and then for that of another one.
 const SHARDS: usize = 64;
@@ -122,23 +122,16 @@ impl Authority {
         }
     }
 
-    /// Keeps the tag of a string that has proved right, in place of what it matched. No administrative change: no event, and
-    /// its etag stays. If it fails, the next use is another first one, and no verdict waits for that.
-    async fn keep_tag(&self, found: Versioned<Token>, digest: &Digest) -> Result<(), Error> {
+    /// Keeps the tag of a string that has proved right, in place of what it matched. If it fails, the next use is another first
+    /// one, and no verdict waits for that.
+    async fn keep_tag(&self, mut found: Versioned<Token>, digest: &Digest) -> Result<(), Error> {
         let keys = self.hmac_keys()?;
-        let etag = found.etag();
-        let Versioned { value, revision } = found;
-        let token = Token {
-            tag: keys.imported_tag(value.library_uid, digest),
-            imported: value.imported.map(|imported| Imported {
-                unproven: None,
-                ..imported
-            }),
-            etag: Some(etag),
-            ..value
-        };
-        let unchanged = vec![Precondition::At(token.key(), revision), keys.unrotated()];
-        let change = Change::Put(token.key(), keyspace::encode(&token));
+        if let Some(imported) = &mut found.value.imported {
+            imported.unproven = None;
+        }
+        let tag = keys.imported_tag(found.value.library_uid, digest);
+        let (unchanged, change) = tagged(found, tag);
+        let unchanged = vec![unchanged, keys.unrotated()];
         self.store.commit(unchanged, vec![change]).await?;
         Ok(())
     }

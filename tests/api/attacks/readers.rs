@@ -29,6 +29,15 @@ fn batch(siege: &Siege, token: &str) -> (Vec<u8>, Vec<u8>) {
     (siege.headers(BATCH), message(&batch))
 }
 
+/// The peer's call is ended, and its connection goes on.
+async fn is_cut(peer: &mut Peer) {
+    let reset = timeout(PATIENCE, peer.hear_of(RST_STREAM, 0))
+        .await
+        .expect("an end");
+    assert_eq!(reset.unwrap().code(), CANCEL);
+    assert!(peer.answers().await);
+}
+
 #[tokio::test]
 async fn an_answer_that_is_not_taken_is_cut_and_its_connection_goes_on() {
     let siege = Siege::begin(&SHORT).await;
@@ -65,11 +74,7 @@ async fn a_stream_that_is_not_read_is_cut() {
     peer.say(&call(1, &headers, &[0, 0, 0, 0, 0]))
         .await
         .unwrap();
-    let reset = timeout(PATIENCE, peer.hear_of(RST_STREAM, 0))
-        .await
-        .expect("an end");
-    assert_eq!(reset.unwrap().code(), CANCEL);
-    assert!(peer.answers().await);
+    is_cut(&mut peer).await;
     drop(peer);
     siege.unharmed().await;
 }
@@ -155,11 +160,7 @@ async fn a_window_that_is_taken_back_stops_an_answer_and_ends_it_in_time() {
     peer.say(&call(1, &headers, &body)).await.unwrap();
     // Below nothing, if some was used already (RFC 9113, section 6.9.2).
     peer.say(&settings(&[(INITIAL_WINDOW, 0)])).await.unwrap();
-    let reset = timeout(PATIENCE, peer.hear_of(RST_STREAM, 0))
-        .await
-        .expect("an end");
-    assert_eq!(reset.unwrap().code(), CANCEL);
-    assert!(peer.answers().await);
+    is_cut(&mut peer).await;
     drop(peer);
     siege.unharmed().await;
 }
