@@ -216,7 +216,8 @@ impl<S: Calls> Greeter<S> {
             .layer(Parted::new(port, self.calls.clone()));
         let service = TowerToHyperService::new(calls);
         let http = self.manners.http(traffic.clone());
-        let mut connection = pin!(http.serve_connection(TokioIo::new(io), service));
+        let connection = http.serve_connection(TokioIo::new(io), service);
+        let mut connection = pin!(traffic.drive(connection));
         let mut idle = false;
         tokio::select! {
             ended = connection.as_mut() => return ended.map_err(io::Error::other),
@@ -224,7 +225,7 @@ impl<S: Calls> Greeter<S> {
             () = sleep(spread(self.manners.max_age_at(port), peer)) => {}
             _ = phase.wait_for(|phase| *phase != Phase::Serving) => {}
         }
-        connection.as_mut().graceful_shutdown();
+        connection.as_mut().connection().graceful_shutdown();
         if idle {
             // Unless a call was on its way, there is nothing to wait for: not for a peer that would not go, either.
             tokio::select! {

@@ -1,7 +1,8 @@
 //! The socket under HTTP/2: what goes by here is counted, and what doesn't come to an end in time is cut.
 
+use std::future::poll_fn;
 use std::io::{self, ErrorKind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use super::traffic::Traffic;
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Bytes read that count as one step of a task. A task makes 128 of them before others get their turn: one connection that
 /// is never silent must not keep those beside it waiting for megabytes.
-const BYTES_PER_STEP: usize = 256;
+const BYTES_PER_STEP: usize = 64;
 /// A GOAWAY's head: its length, its type, and that it concerns the connection.
 const GOAWAY: [u8; 9] = [0, 0, 8, 7, 0, 0, 0, 0, 0];
 /// That the client says too much (RFC 9113, section 7).
@@ -108,9 +109,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
         let mut frame = GOAWAY.to_vec();
         frame.extend(self.frames.last_stream().to_be_bytes());
         frame.extend(ENHANCE_YOUR_CALM.to_be_bytes());
-        // Who doesn't take it is cut without a word.
-        let _ = Pin::new(&mut self.io).poll_write(cx, &frame);
-        let _ = Pin::new(&mut self.io).poll_flush(cx);
+        let said = poll_fn(|cx| {
+            let said = ready!(Pin::new(&mut self.io).poll_write(cx, &frame));
+            ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+            Poll::Ready(said)
+        });
+        // Be the turn over or not; who doesn't take it is cut without a word.
+        let _ = pin!(coop::unconstrained(said)).poll(cx);
     }
 
     /// What came of a write, if it came to anything in time.
@@ -178,8 +183,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<IO> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.between_frames = false;
         let written = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.between_frames &= written.is_pending();
         self.in_time(written, cx)
     }
 
@@ -188,8 +193,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<IO> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.between_frames = false;
         let written = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
+        self.between_frames &= written.is_pending();
         self.in_time(written, cx)
     }
 

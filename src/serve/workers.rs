@@ -19,6 +19,9 @@ use super::shell::Calls;
 use super::tls::Tls;
 use crate::config::Config;
 
+/// Turns of tasks after which a worker looks at its sockets. A connection that always has more to do would otherwise have its
+/// turn dozens of times (tokio: 61) before anybody else is heard at all.
+const TURNS_PER_LOOK: u32 = 1;
 /// How long a thread may take to end once its calls are given up.
 const PARTING: Duration = Duration::from_secs(1);
 
@@ -83,7 +86,10 @@ impl Workers {
             )]
             let (queue, accepted) = mpsc::unbounded_channel();
             let greeter = Greeter::new(Manners::of(config), tls.cloned(), gate.for_worker(number));
-            let runtime = Builder::new_current_thread().enable_all().build()?;
+            let runtime = Builder::new_current_thread()
+                .enable_all()
+                .event_interval(TURNS_PER_LOOK)
+                .build()?;
             let (phase, living) = (phase.subscribe(), living.clone());
             std::thread::Builder::new()
                 .name(format!("ta-worker-{number}"))

@@ -6,26 +6,30 @@ mod hostile;
 use std::sync::Arc;
 
 use hdrhistogram::Histogram;
-use token_authority::proto::v1::{Verdict, VerifyRequest};
+use token_authority::proto::v1::{Verdict, VerifyBatchRequest, VerifyRequest};
 
 use crate::fill::Filled;
 use crate::generator::Call;
 use crate::harness::frames::{
-    CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PRIORITY, call_headers, frame, hello,
-    ping, reset, settings, window_update,
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, INITIAL_WINDOW, PRIORITY, call,
+    call_headers, frame, hello, literal, message, ping, request_headers, reset, settings,
+    window_update,
 };
 use crate::harness::{LIBRARY, PERMISSION};
 use crate::process::resident_bytes;
 use crate::table::{self, row};
 use crate::{Scale, runtime};
-use hostile::{Attack, Done, Hostile, RATE, Sink};
+use hostile::{Attack, Done, Hostile, RATE, Sink, Then};
 pub(crate) use hostile::{SINK, sink};
 
 /// Connections, and calls under way on each, of those who verify: the worker that is attacked serves some of them.
 const SHAPE: (usize, usize) = (4, 1);
 /// Calls of an attack that needs many: more than any connection is let make.
 const CALLS: u32 = 5_000;
+/// Descriptors of the server: fewer connections than one hostile client begins.
+const DESCRIPTORS: u32 = 1024;
 const VERIFY: &str = "/tokenauthority.v1.TokenVerify/Verify";
+const BATCH: &str = "/tokenauthority.v1.TokenVerify/VerifyBatch";
 const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 
 /// The measurements of one attack.
@@ -40,11 +44,12 @@ struct Measurements {
 
 pub(crate) fn run(scale: Scale) {
     let runtime = runtime();
-    let filled = runtime.block_on(Filled::new(1000));
+    let filled = runtime.block_on(Filled::within(DESCRIPTORS, 1000));
     let secret = filled.server.operator_secret();
     let verify = runtime.block_on(verify(&filled, &secret));
     let (address, pid) = (filled.server.address(), filled.server.pid());
-    let calls = verify.calibrate(address, pid, scale.measure);
+    // There are many attacks.
+    let calls = verify.calibrate(address, pid, scale.measure / 2);
     let sink = Sink::start();
     let mut rows = vec![row![
         "one hostile client sends",
@@ -102,39 +107,45 @@ async fn verify(filled: &Filled, secret: &str) -> Call {
 fn attacks(secret: &str) -> Vec<Attack> {
     let stranger = call_headers(VERIFY, None);
     let known = call_headers(VERIFY, Some(secret));
-    let streams = |calls: u32, each: &dyn Fn(u32) -> Vec<u8>| -> Vec<u8> {
-        (0..calls).flat_map(|n| each(2 * n + 1)).collect()
-    };
     let open = |flags, block: &[u8]| frame(HEADERS, flags, 1, block);
-    let attack = |name, connections, opening: Vec<u8>, again: Vec<u8>| Attack {
-        name,
-        connections,
-        opening: [hello(&[]), opening].concat(),
-        again,
-        hold: connections > 1,
-    };
+    let over = END_HEADERS | END_STREAM;
+    let verify = message(&VerifyRequest {
+        token: "x".into(),
+        ..Default::default()
+    });
     vec![
-        attack("PINGs", 1, vec![], ping()),
-        attack("SETTINGS", 1, vec![], settings(&[(3, 100)])),
-        attack("WINDOW_UPDATEs", 1, vec![], window_update(0, 1)),
-        attack("PRIORITY", 1, vec![], frame(PRIORITY, 0, 1, &[0; 5])),
-        attack(
-            "calls, reset at once",
-            1,
-            streams(CALLS, &|stream| {
-                [frame(HEADERS, END_HEADERS, stream, &known), reset(stream)].concat()
-            }),
-            vec![],
+        crowd("connections that say nothing", 400, vec![]),
+        crowd("half a greeting", 400, hello(&[])[..10].to_vec()),
+        crowd("more than one may have", 600, hello(&[])),
+        crowd(
+            "3,000 requests that never come",
+            12,
+            [
+                hello(&[]),
+                calls(250, |stream| frame(HEADERS, END_HEADERS, stream, &known)),
+            ]
+            .concat(),
         ),
-        attack(
+        Attack {
+            reads: false,
+            ..crowd("long answers, not read", 8, unread(secret))
+        },
+        flood("PINGs", vec![], ping()),
+        flood("SETTINGS", vec![], settings(&[(3, 100)])),
+        flood("WINDOW_UPDATEs", vec![], window_update(0, 1)),
+        flood("PRIORITY", vec![], frame(PRIORITY, 0, 1, &[0; 5])),
+        flood(
             "CONTINUATION without end",
-            1,
             open(END_STREAM, &stranger),
             frame(CONTINUATION, 0, 1, b""),
         ),
-        attack(
+        flood(
+            "DATA of nothing",
+            open(END_HEADERS, &known),
+            frame(DATA, 0, 1, b""),
+        ),
+        flood(
             "DATA byte by byte",
-            1,
             [
                 open(END_HEADERS, &call_headers(REFLECTION, None)),
                 frame(DATA, 0, 1, &[0, 0, 0, 255, 255]),
@@ -142,28 +153,91 @@ fn attacks(secret: &str) -> Vec<Attack> {
             .concat(),
             frame(DATA, 0, 1, b"x"),
         ),
-        attack(
-            "calls without a credential",
-            1,
-            streams(CALLS, &|stream| {
-                frame(HEADERS, END_HEADERS | END_STREAM, stream, &stranger)
-            }),
-            vec![],
-        ),
-        attack(
-            "3,000 requests that never come",
-            12,
-            streams(250, &|stream| frame(HEADERS, END_HEADERS, stream, &known)),
-            vec![],
-        ),
-        Attack {
-            name: "half a greeting, 500 times",
-            connections: 500,
-            opening: hello(&[])[..10].to_vec(),
-            again: vec![],
-            hold: true,
-        },
+        many("calls, reset at once", |stream| {
+            [frame(HEADERS, END_HEADERS, stream, &known), reset(stream)].concat()
+        }),
+        many("calls without a credential", |stream| {
+            frame(HEADERS, over, stream, &stranger)
+        }),
+        many("GET", |stream| {
+            let block = request_headers("GET", VERIFY, "application/grpc", Some(secret));
+            frame(HEADERS, over, stream, &block)
+        }),
+        many("another content type", |stream| {
+            let block = request_headers("POST", VERIFY, "application/json", Some(secret));
+            frame(HEADERS, over, stream, &block)
+        }),
+        many("headers of 16 KiB", |stream| {
+            let mut block = known.clone();
+            literal(&mut block, "x-large", &[b'x'; 14 * 1024]);
+            literal(&mut block, "x-larger", &[b'x'; 1024]);
+            frame(HEADERS, over, stream, &block)
+        }),
+        many("messages of 4 GiB", |stream| {
+            let body = [&[0, 255, 255, 255, 255][..], &[b'x'; 8 * 1024]].concat();
+            call(stream, &known, &body)
+        }),
+        many("a second message", |stream| {
+            call(stream, &known, &[&verify[..], &verify].concat())
+        }),
     ]
+}
+
+/// Many connections, held.
+fn crowd(name: &'static str, connections: usize, opening: Vec<u8>) -> Attack {
+    Attack {
+        name,
+        connections,
+        opening,
+        then: Then::Hold,
+        reads: true,
+    }
+}
+
+/// The same without end, on one connection.
+fn flood(name: &'static str, opening: Vec<u8>, again: Vec<u8>) -> Attack {
+    Attack {
+        name,
+        connections: 1,
+        opening: [hello(&[]), opening].concat(),
+        then: Then::Repeat(again),
+        reads: true,
+    }
+}
+
+/// Many calls on a connection, and then on the next.
+fn many(name: &'static str, each: impl Fn(u32) -> Vec<u8>) -> Attack {
+    Attack {
+        name,
+        connections: 1,
+        opening: [hello(&[]), calls(CALLS, each)].concat(),
+        then: Then::Renew,
+        reads: true,
+    }
+}
+
+fn calls(count: u32, each: impl Fn(u32) -> Vec<u8>) -> Vec<u8> {
+    (0..count).flat_map(|n| each(2 * n + 1)).collect()
+}
+
+/// Calls whose answers are more than the buffers of both ends hold, by one who allows all of them to come.
+fn unread(secret: &str) -> Vec<u8> {
+    let batch = VerifyBatchRequest {
+        requests: vec![
+            VerifyRequest {
+                token: "x".into(),
+                ..Default::default()
+            };
+            1000
+        ],
+    };
+    let (headers, body) = (call_headers(BATCH, Some(secret)), message(&batch));
+    [
+        hello(&[(INITIAL_WINDOW, 1 << 30)]),
+        window_update(0, 1 << 30),
+        calls(150, |stream| call(stream, &headers, &body)),
+    ]
+    .concat()
 }
 
 // === impl Measurements ===

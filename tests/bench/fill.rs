@@ -48,6 +48,17 @@ impl Filled {
     pub(crate) async fn new(tokens: usize) -> Filled {
         let folder = crate::data_dir();
         let server = Server::start(folder.path());
+        Filled::of(server, folder, tokens).await
+    }
+
+    /// A new server with so many tokens, and so many descriptors at most.
+    pub(crate) async fn within(descriptors: u32, tokens: usize) -> Filled {
+        let folder = crate::data_dir();
+        let server = Server::start_within(folder.path(), descriptors, &[]);
+        Filled::of(server, folder, tokens).await
+    }
+
+    async fn of(server: Server, folder: TempDir, tokens: usize) -> Filled {
         furnish(&server).await;
         let filling = fill(&server, FILLERS, Until::Tokens(tokens)).await;
         Filled {

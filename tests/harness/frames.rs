@@ -153,15 +153,25 @@ pub(crate) fn reset(stream: u32) -> Vec<u8> {
     frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes())
 }
 
-/// The headers of a call, without compression (RFC 7541, section 6.2.2).
+/// The headers of a call.
 pub(crate) fn call_headers(path: &str, secret: Option<&str>) -> Vec<u8> {
+    request_headers("POST", path, "application/grpc", secret)
+}
+
+/// The headers of whatever is asked for, without compression (RFC 7541, section 6.2.2).
+pub(crate) fn request_headers(
+    method: &str,
+    path: &str,
+    content_type: &str,
+    secret: Option<&str>,
+) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in [
-        (":method", "POST"),
+        (":method", method),
         (":scheme", "http"),
         (":path", path),
         (":authority", "localhost"),
-        ("content-type", "application/grpc"),
+        ("content-type", content_type),
         ("te", "trailers"),
     ] {
         literal(&mut block, name, value.as_bytes());
