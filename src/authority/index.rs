@@ -59,9 +59,9 @@ pub struct State {
 }
 
 /// What a look-up finds.
-pub enum Lookup<'a> {
+pub enum Lookup<T> {
     /// The token.
-    Known(View<'a>),
+    Known(T),
     /// There is none of this id.
     Unknown,
     /// It is not known yet whether there is one.
@@ -229,22 +229,33 @@ impl State {
         }
     }
 
-    /// Looks a token up.
+    /// Looks a token up, with all that it is judged by.
     #[must_use]
-    pub fn token(&self, id: TokenId) -> Lookup<'_> {
-        if let Some(token) = self.tokens.get(id) {
-            if self.awaits_uses(token) {
-                return Lookup::NotLoaded;
-            }
-            return Lookup::Known(self.view(token));
+    pub fn token(&self, id: TokenId) -> Lookup<View<'_>> {
+        match self.tried(id) {
+            (Some(token), Lookup::Known(())) => Lookup::Known(self.view(token)),
+            (_, Lookup::NotLoaded) => Lookup::NotLoaded,
+            (_, Lookup::Damaged) => Lookup::Damaged,
+            (_, Lookup::Unknown | Lookup::Known(())) => Lookup::Unknown,
         }
-        if self.damaged.contains(&id) {
-            return Lookup::Damaged;
-        }
-        match &self.loaded {
-            Loaded::Through(cursor) if *cursor < keyspace::token(id) => Lookup::NotLoaded,
+    }
+
+    /// What a secret is proved against, and what is known of its id. An id that is unknown is proved in vain against another
+    /// token, if there was ever one; it takes the same steps as one that is known, and nothing that a token is judged by.
+    #[must_use]
+    pub fn tried(&self, id: TokenId) -> (Option<&Packed>, Lookup<()>) {
+        let (token, is_known) = self.tokens.candidate(id).unzip();
+        let awaited = token.is_some_and(|token| self.awaits_uses(token));
+        let is_damaged = self.damaged.contains(&id);
+        let is_ahead = matches!(&self.loaded, Loaded::Through(at) if *at < keyspace::token(id));
+        let found = match is_known {
+            Some(true) if awaited => Lookup::NotLoaded,
+            Some(true) => Lookup::Known(()),
+            _ if is_damaged => Lookup::Damaged,
+            _ if is_ahead => Lookup::NotLoaded,
             _ => Lookup::Unknown,
-        }
+        };
+        (token, found)
     }
 
     /// How many tokens a user has, ended ones too.
@@ -278,7 +289,9 @@ impl State {
         }
     }
 
-    fn view<'a>(&'a self, token: &'a Packed) -> View<'a> {
+    /// All that a token of this state is judged by.
+    #[must_use]
+    pub fn view<'a>(&'a self, token: &'a Packed) -> View<'a> {
         let library = self.directory.library(token.library);
         let user = self.directory.user(token.user);
         let facts = self.tokens.facts(token);

@@ -130,28 +130,29 @@ impl Authority {
         ask: &impl Fn(&State, Option<&View<'_>>, Revision) -> T,
     ) -> Result<Option<T>, Error> {
         let state = self.index.read()?;
-        let view = match state.token(secret.id) {
-            Lookup::Known(view) => Some(view),
-            Lookup::Unknown => None,
-            Lookup::NotLoaded if is_final => None,
+        let (tried, found) = state.tried(secret.id);
+        let is_known = match found {
+            Lookup::Known(()) => true,
+            Lookup::Unknown => false,
+            Lookup::NotLoaded if is_final => false,
             Lookup::NotLoaded => return Ok(None),
             Lookup::Damaged => return Err(damaged()),
         };
+        // Nothing more is looked up before the proof: how long a refusal takes must not tell whether there is such an id.
         // What another system issued is proved by its own string alone.
-        let minted = view.as_ref().filter(|v| v.token.imported().is_none());
-        let expected = minted.map(|v| (v.token.tag, v.token.key_version()));
+        let minted = tried.filter(|token| token.imported().is_none());
+        let expected = minted.map(|token| (token.tag, token.key_version()));
         let keys = state.hmac_keys();
         let proven = keys.proves(secret, expected);
-        if let Some(view) = view.as_ref().filter(|_| proven) {
+        let view = tried
+            .filter(|_| proven & is_known)
+            .map(|token| state.view(token));
+        if let Some(view) = &view {
             let by = (view.token.tag, view.token.key_version());
             let tag = || keys.tag(secret);
             self.retags.note(view.token.id, by, keys, tag);
         }
-        Ok(Some(ask(
-            &state,
-            view.as_ref().filter(|_| proven),
-            state.revision(),
-        )))
+        Ok(Some(ask(&state, view.as_ref(), state.revision())))
     }
 
     pub(super) async fn load_missed(&self, id: TokenId) -> Result<(), Error> {

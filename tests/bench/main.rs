@@ -1,7 +1,7 @@
 //! Figures of a real server process, as ratios to a control in the same run: the machine's own speed cancels out.
 //!
-//! `cargo bench --bench bench -- verify|creates|batch|flood|attacks|judge|lists|million|all`, and `smoke` for all of them in small. It needs `h2load`
-//! (Debian's nghttp2-client) for `verify`, `batch`, `flood` and `attacks`.
+//! `cargo bench --bench bench -- verify|creates|batch|flood|attacks|judge|lists|million|timing|all`, and `smoke` for all of them
+//! in small. It needs `h2load` (Debian's nghttp2-client) for `verify`, `batch`, `flood` and `attacks`.
 
 #![allow(
     clippy::unwrap_used,
@@ -24,6 +24,7 @@ mod lists;
 mod million;
 mod process;
 mod table;
+mod timing;
 mod verify;
 
 #[path = "../harness/mod.rs"]
@@ -43,12 +44,18 @@ struct Scale {
     rounds: usize,
     /// Tokens of `million` and of `lists`, and the most of each that `judge` looks at.
     tokens: usize,
+    /// Measurements of each question of `timing`.
+    measurements: usize,
+    /// Whether a difference in time that must not be is a fault: asked for by `--strict`, since machines are noisy.
+    strict: bool,
 }
 
 const FULL: Scale = Scale {
     measure: Duration::from_secs(4),
     rounds: 5,
     tokens: 1_000_000,
+    measurements: 2_000_000,
+    strict: false,
 };
 
 /// Enough to show that everything runs.
@@ -56,23 +63,30 @@ const SMOKE: Scale = Scale {
     measure: Duration::from_millis(200),
     rounds: 1,
     tokens: 2_000,
+    measurements: 20_000,
+    strict: false,
 };
 
 fn main() -> ExitCode {
     // Cargo adds `--bench` by itself.
-    let arguments: Vec<String> = std::env::args()
+    let (flags, arguments): (Vec<String>, Vec<String>) = std::env::args()
         .skip(1)
         .filter(|argument| argument != "--bench")
-        .collect();
+        .partition(|argument| argument == "--strict");
     let [what] = arguments.as_slice() else {
-        eprintln!("say one of: verify creates batch flood attacks judge lists million all smoke");
+        eprintln!(
+            "say one of: verify creates batch flood attacks judge lists million timing all smoke; with --strict, timing fails where times differ"
+        );
         return ExitCode::from(2);
     };
     if what == attacks::SINK {
         attacks::sink();
         return ExitCode::SUCCESS;
     }
-    let scale = if what == "smoke" { SMOKE } else { FULL };
+    let scale = Scale {
+        strict: !flags.is_empty(),
+        ..if what == "smoke" { SMOKE } else { FULL }
+    };
     let chosen = |name: &str| what == name || what == "all" || what == "smoke";
     let mut ran = false;
     print_setting();
@@ -85,6 +99,7 @@ fn main() -> ExitCode {
         ("judge", judge::run),
         ("lists", lists::run),
         ("million", million::run),
+        ("timing", timing::run),
     ] {
         if chosen(name) {
             run(scale);
@@ -95,7 +110,7 @@ fn main() -> ExitCode {
         ExitCode::SUCCESS
     } else {
         eprintln!(
-            "{what} is none of: verify creates batch flood attacks judge lists million all smoke"
+            "{what} is none of: verify creates batch flood attacks judge lists million timing all smoke"
         );
         ExitCode::from(2)
     }

@@ -7,6 +7,7 @@ mod held;
 mod slab;
 
 use std::collections::HashMap;
+use std::hint::black_box;
 
 use hashbrown::HashTable;
 
@@ -110,6 +111,22 @@ impl Tokens {
     pub(super) fn get(&self, id: TokenId) -> Option<&Packed> {
         let slot = self.shards[shard(id)].find(hash(id), |slot| self.slab.get(*slot).id == id)?;
         Some(self.slab.get(*slot))
+    }
+
+    /// The token of this id, or another in its place, and whether it is of this id. Both are found by the same steps, so that
+    /// the time that it takes does not tell one from the other. `None` if there never was a token.
+    pub(super) fn candidate(&self, id: TokenId) -> Option<(&Packed, bool)> {
+        let decoy = self.slab.any(hash(id))?;
+        let found = self.shards[shard(id)].find(hash(id), |slot| self.slab.get(*slot).id == id);
+        let is = |slot: u32| self.slab.get(slot).id == id;
+        let slot = found.copied().unwrap_or_else(|| {
+            // What was found was compared with.
+            black_box(is(decoy));
+            decoy
+        });
+        let token = self.slab.get(black_box(slot));
+        // A decoy may be what is left of a token that is gone.
+        Some((token, found.is_some() & black_box(token.id == id)))
     }
 
     /// What the judge knows of a token.

@@ -8,12 +8,14 @@ use crate::authority::directory::UserKind;
 use crate::authority::error::Reason;
 use crate::authority::issue::CreateToken;
 use crate::authority::judge::{Demand, Verdict};
+use crate::authority::keyspace;
 use crate::authority::libraries::UpdateLibrary;
 use crate::authority::moment::Moment;
 use crate::authority::secret::TokenId;
-use crate::authority::token::RevocationReason;
+use crate::authority::token::{RevocationReason, Token};
 use crate::authority::update::UpdateToken;
 use crate::authority::users::{CreateUser, UpdateUser};
+use crate::store::Store as _;
 
 pub(super) fn update_token(id: TokenId) -> UpdateToken {
     UpdateToken {
@@ -167,6 +169,25 @@ async fn the_wrong_secret_of_a_revoked_token_is_not_found_and_tells_nothing() {
     assert_eq!(forged.seen, None);
     assert_eq!(judged("tka_nonsense").await.verdict, Verdict::Malformed);
     assert_eq!(judged("").await.verdict, Verdict::Malformed);
+}
+
+#[tokio::test]
+async fn a_secret_that_proves_another_token_is_still_of_an_unknown_id() {
+    let stage = Stage::new().await;
+    let (_, good) = stage.token().await;
+    let unknown = crate::authority::secret::Secret::mint().unwrap();
+    let tag = stage.authority.hmac_keys().unwrap().tag(&unknown);
+    // Whichever token the unknown id is proved against in vain, it proves it.
+    let tokens = stage.store.scan(keyspace::TOKENS.to_vec(), None, 1000);
+    for record in tokens.await.unwrap() {
+        let token = keyspace::decode::<Token>(&record).unwrap().value;
+        let changed = Token { tag, ..token };
+        let bytes = keyspace::encode(&changed);
+        stage.overwrite(record.key, &bytes).await;
+    }
+    let text = unknown.to_secret_string();
+    assert_eq!(stage.verdict(text.expose()).await, Verdict::NotFound);
+    assert_eq!(stage.verdict(&good).await, Verdict::NotFound);
 }
 
 #[tokio::test]

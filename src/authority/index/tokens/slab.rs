@@ -19,6 +19,15 @@ impl Slab {
         &self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
     }
 
+    /// Some slot that was used, the same for the same number, be it free now or not; `None` if there was never one. Each is as
+    /// likely as any other where numbers are (Lemire, "Fast random integer generation in an interval", 2019).
+    pub(super) fn any(&self, number: u64) -> Option<u32> {
+        let last = self.chunks.last()?.len();
+        let slots = (self.chunks.len() - 1) * CHUNK + last;
+        let slot = (u128::from(number) * u128::try_from(slots).ok()?) >> 64;
+        u32::try_from(slot).ok()
+    }
+
     pub(super) fn get_mut(&mut self, slot: u32) -> &mut Packed {
         &mut self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
     }
