@@ -12,7 +12,7 @@
 //! | [`store`] | bytes, revisions, atomic commits, durability, the feed of commits | what a token is |
 //! | [`serve`] | the composition root: in which order all of it starts and stops; sockets, TLS, threads | |
 //! | [`config`], [`telemetry`], [`clock`] | settings from one table; logs; the time that tokens are judged by | |
-//! | [`cli`] | the command line, a gRPC client; it never opens the database | all of the above but [`proto`] |
+//! | [`cli`] | the command line, a gRPC client; it never opens the database | all of the above but [`proto`] and the time |
 //! | [`proto`] | the generated code: `v1` is the API, `store` is what is on disk | |
 //!
 //! Where to look first: `authority/keyspace.rs` is the whole database on one screen, `authority/judge.rs` the order of the
@@ -46,7 +46,7 @@
 //!
 //! **Verify.** The same two layers; then [`authority::secret`] parses 76 characters, the index finds 96 bytes, one HMAC is
 //! compared in constant time, and [`authority::judge`] goes through the verdicts in their order. An unknown id takes the same
-//! path against a dummy key.
+//! path against another token.
 //!
 //! **Use.** When Verify has judged a secret that proved right, [`authority::uses`] notes in the bucket of the token's id: when,
 //! from where, asked by which service, for what; or that it was refused. Each second upkeep writes a few buckets in which
