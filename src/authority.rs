@@ -64,7 +64,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32};
 
 use tokio::sync::{Mutex, Semaphore};
 
-pub use caller::{Access, Authorised, Caller};
+pub use caller::{Access, Authorised, Caller, Oneself};
 pub use start::{Opened, StartError};
 pub use verify::{Judgement, Scope, Seen};
 

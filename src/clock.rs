@@ -77,6 +77,12 @@ impl Clock {
         self.mark_ms.fetch_max(wall, Ordering::AcqRel).max(wall)
     }
 
+    /// What the wall clock says, Unix ms: to compare clocks by, never to judge by.
+    #[must_use]
+    pub fn wall(&self) -> i64 {
+        self.source.wall_ms()
+    }
+
     /// The mark to persist now, Unix ms; `None` while it is frozen.
     #[must_use]
     pub fn mark(&self) -> Option<i64> {

@@ -27,7 +27,8 @@ pub use value::{ClientAuth, LogFilter, LogFormat, Value};
 /// What every environment variable of this service begins with.
 pub const ENV_PREFIX: &str = "TOKEN_AUTHORITY_";
 /// Variables that the command line reads as a client; the server leaves them alone.
-const CLIENT_VARIABLES: [&str; 6] = [
+const CLIENT_VARIABLES: [&str; 7] = [
+    "TOKEN_AUTHORITY_CONTEXT",
     "TOKEN_AUTHORITY_SERVER",
     "TOKEN_AUTHORITY_TOKEN",
     "TOKEN_AUTHORITY_CREDENTIAL_FILE",

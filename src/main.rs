@@ -2,17 +2,16 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use token_authority::cli::{self, Cli, Command};
 use token_authority::serve;
 
 fn main() -> ExitCode {
-    let Cli { options, command } = Cli::parse();
+    let Cli { options, command } = cli::told();
     match command {
         Command::Serve(settings) => serve::main(&settings),
-        Command::Call(call) => match call.offline() {
+        Command::Client(client) => match client.offline() {
             Some(asked) => serve::rewrap(asked),
-            None => cli::main(options, *call),
+            None => cli::main(options, client),
         },
     }
 }

@@ -2,8 +2,10 @@
 //! a reserved permission as the demand.
 
 mod authorised;
+mod oneself;
 
 pub use self::authorised::Authorised;
+pub use self::oneself::Oneself;
 use super::Authority;
 use super::cidr::Address;
 use super::directory::{SYSTEM, UserKind};
@@ -26,8 +28,8 @@ pub(super) const OWN_API: &str = "token-authority";
 /// What a call demands of its credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
-    /// The right.
-    pub right: Reserved,
+    /// The right; `None` where it is enough to be somebody.
+    pub right: Option<Reserved>,
     /// The user whose rights count instead, named by a backend that holds `tokens:act-as`.
     pub acting_for: Option<Name>,
     /// Where the call comes from.
@@ -95,7 +97,7 @@ impl Authority {
                 is_session,
                 verdict,
                 demanded: &[],
-                right: Some(access.demanded()),
+                right: access.demanded(),
                 client_ip: Some(access.address),
                 by: Service::Own,
                 time: self.logged(now),
@@ -143,20 +145,22 @@ impl<'a> Standing<'a> {
                 }
             }
             Some(name) => {
-                rights(view, Reserved::TokensActAs, access.address, now)?;
+                rights(view, Some(Reserved::TokensActAs), access.address, now)?;
                 let standing = Standing::of_user(directory, view, name)?;
-                if !standing.held.contains(access.right) {
-                    return Err(lacks("the user in ta-acting-user", access.right));
+                match access.right {
+                    Some(right) if !standing.held.contains(right) => {
+                        return Err(lacks("the user in ta-acting-user", right));
+                    }
+                    _ => standing,
                 }
-                standing
             }
         };
         let refused = match (access.right, standing.facts.kind) {
-            (right, UserKind::Contact) => right.is_self_service(),
-            (Reserved::TokensSelf, UserKind::ApiOnly) => {
+            (Some(right), UserKind::Contact) => right.is_self_service(),
+            (Some(Reserved::TokensSelf), UserKind::ApiOnly) => {
                 !standing.held.contains(Reserved::TokensAdmin)
             }
-            (_, UserKind::ApiOnly | UserKind::Standard) => false,
+            (None, _) | (_, UserKind::ApiOnly | UserKind::Standard) => false,
         };
         if refused {
             return Err(Error::new(
@@ -228,10 +232,10 @@ impl<'a> Standing<'a> {
 
 impl Access {
     /// What is demanded of the token presented itself.
-    fn demanded(&self) -> Reserved {
+    fn demanded(&self) -> Option<Reserved> {
         match self.acting_for {
             None => self.right,
-            Some(_) => Reserved::TokensActAs,
+            Some(_) => Some(Reserved::TokensActAs),
         }
     }
 }
@@ -270,23 +274,23 @@ impl Caller {
 /// The rights of a token used as a credential here, if they include the one demanded.
 fn rights<'a>(
     view: &View<'a>,
-    right: Reserved,
+    right: Option<Reserved>,
     address: Address,
     now: Moment,
 ) -> Result<Rights<'a>, Error> {
     let demand = Demand {
-        permissions: vec![Permission::from(right)],
+        permissions: right.map(Permission::from).into_iter().collect(),
         api: Name::parse(OWN_API).ok(),
         client_ip: Some(address),
         // Reserved permissions hold in the whole library, so a pinned department restricts nothing here.
         confines_department: true,
-        // Self-service refuses contacts, and says who can help them.
-        confines_data_owner: right.is_self_service(),
+        // Self-service refuses contacts, and says who can help them. To be told who one is shows no customer's data.
+        confines_data_owner: right.is_none_or(Reserved::is_self_service),
         ..Demand::default()
     };
-    judge::judge(view.records, &demand, now).map_err(|verdict| match verdict {
-        Verdict::MissingPermission => lacks("the credential", right),
-        verdict => refused(Some(verdict)),
+    judge::judge(view.records, &demand, now).map_err(|verdict| match (verdict, right) {
+        (Verdict::MissingPermission, Some(right)) => lacks("the credential", right),
+        (verdict, _) => refused(Some(verdict)),
     })
 }
 

@@ -67,7 +67,7 @@ impl Audit {
                 .await?;
             Ok((page.events, page.next_page_token))
         };
-        let (events, next_page_token) = self.limit.pages(fetch).await?;
+        let (events, next_page_token) = self.limit.pages(output, fetch).await?;
         let response = v1::ListAuditEventsResponse {
             events,
             next_page_token,

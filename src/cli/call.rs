@@ -11,6 +11,7 @@ use tonic_types::StatusExt;
 
 use super::connect::Session;
 use super::failure::{Failure, is_unsettled};
+use super::output::Output;
 use crate::proto::Change;
 
 /// How often one call is sent at most: a restart is ridden out, a server that is down is not hammered.
@@ -78,6 +79,7 @@ impl Limit {
     /// was left off comes with it.
     pub(super) async fn pages<Item>(
         &self,
+        output: &mut Output<'_>,
         fetch: impl AsyncFn(i32, String) -> Result<(Vec<Item>, String), Failure>,
     ) -> Result<(Vec<Item>, String), Failure> {
         let limit = self.limit.map_or(usize::MAX, |limit| {
@@ -91,6 +93,7 @@ impl Limit {
             if next.is_empty() || items.len() == limit {
                 return Ok((items, next));
             }
+            output.progress("listing", items.len(), self.limit.map(|_| limit));
             page_token = next;
         }
     }
@@ -190,8 +193,20 @@ fn random_uuid() -> Result<String, Failure> {
 mod tests {
     use std::cell::RefCell;
 
+    use super::super::output::{Form, Format, Screen};
     use super::*;
     use crate::proto::v1;
+
+    /// Pages, told of to nobody.
+    async fn pages<Item>(
+        limit: &Limit,
+        fetch: impl AsyncFn(i32, String) -> Result<(Vec<Item>, String), Failure>,
+    ) -> (Vec<Item>, String) {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let (form, screen) = (Form::Whole(Format::Name), Screen::of_process());
+        let mut output = Output::new(form, screen, &mut stdout, &mut stderr);
+        limit.pages(&mut output, fetch).await.unwrap()
+    }
 
     #[test]
     fn a_change_without_an_id_gets_a_random_one_of_version_4() {
@@ -228,7 +243,7 @@ mod tests {
                 _ => (vec![3], String::new()),
             })
         };
-        let (items, rest) = Limit::default().pages(fetch).await.unwrap();
+        let (items, rest) = pages(&Limit::default(), fetch).await;
         assert_eq!((items, rest.as_str()), (vec![1, 2, 3], ""));
         let asked = asked.into_inner();
         assert_eq!(
@@ -254,7 +269,7 @@ mod tests {
                 "more".to_owned(),
             ))
         };
-        let (items, rest) = limit.pages(fetch).await.unwrap();
+        let (items, rest) = pages(&limit, fetch).await;
         assert_eq!((items.len(), rest.as_str()), (3, "more"));
         assert_eq!(sizes.into_inner(), [3, 1]);
     }

@@ -1,6 +1,7 @@
 //! Whom to call, with which credential, over which channel.
 
 mod credential;
+mod settled;
 mod tls;
 
 use std::ffi::OsString;
@@ -21,14 +22,17 @@ use tonic::{Request, Status};
 use tonic_health::pb::health_client::HealthClient;
 use zeroize::Zeroizing;
 
+use self::credential::Credential;
+pub(super) use self::settled::{Settled, Source, default_library};
+pub(super) use self::tls::TlsFiles;
+use self::tls::TlsOptions;
+use super::context::written::parse_name;
 use super::failure::{Failure, chain};
-use super::output::{Form, FormOptions, Output};
+use super::output::{Colour, Form, FormOptions, Output};
 use crate::proto::v1::directory_client::DirectoryClient;
 use crate::proto::v1::keys_client::KeysClient;
 use crate::proto::v1::token_admin_client::TokenAdminClient;
 use crate::proto::v1::token_verify_client::TokenVerifyClient;
-use credential::{CREDENTIAL_HINT, Credential};
-use tls::TlsOptions;
 
 /// Where the authority listens unless told otherwise.
 const DEFAULT_SERVER: &str = "http://127.0.0.1:50051";
@@ -38,7 +42,6 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_FILE_BYTES: u64 = 1 << 20;
 /// Largest answer, bytes: a page of 1000 tokens, each at its largest, fits.
 const MAX_ANSWER_BYTES: usize = 16 << 20;
-
 const SERVER: &str = "TOKEN_AUTHORITY_SERVER";
 const CREDENTIAL_FILE: &str = "TOKEN_AUTHORITY_CREDENTIAL_FILE";
 const TOKEN: &str = "TOKEN_AUTHORITY_TOKEN";
@@ -47,6 +50,13 @@ const TOKEN: &str = "TOKEN_AUTHORITY_TOKEN";
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Options of every call")]
 pub struct CallOptions {
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_parser = parse_name,
+        help = "The context to call, as `login` made it [env: TOKEN_AUTHORITY_CONTEXT] [default: the current one]"
+    )]
+    context: Option<String>,
     #[arg(
         long,
         value_name = "URL",
@@ -86,6 +96,7 @@ pub(super) struct Presented {
 pub(super) struct Session {
     channel: InterceptedService<Channel, Presented>,
     pub(super) timeout: Duration,
+    settled: Option<Settled>,
 }
 
 /// The environment of the process, or of a test.
@@ -97,6 +108,7 @@ impl CallOptions {
     /// These, and where they are silent, `outer`: what stands nearer to the verb outranks what stands before it.
     pub(super) fn or(self, outer: Self) -> Self {
         Self {
+            context: self.context.or(outer.context),
             server: self.server.or(outer.server),
             tls: self.tls.or(outer.tls),
             credential_file: self.credential_file.or(outer.credential_file),
@@ -109,6 +121,10 @@ impl CallOptions {
 
     pub(super) fn form(&self) -> Form {
         self.form.form()
+    }
+
+    pub(super) fn colour(&self) -> Colour {
+        self.form.colour()
     }
 
     fn server(&self, environment: Environment<'_>) -> Result<Uri, Failure> {
@@ -131,39 +147,6 @@ impl CallOptions {
                 hint,
             )
         })
-    }
-
-    fn credential(
-        &self,
-        environment: Environment<'_>,
-        output: &mut Output<'_>,
-    ) -> Result<Credential, Failure> {
-        let token = environment(TOKEN).filter(|token| !token.is_empty());
-        let named = self.credential_file.clone();
-        let file = match (named, path(environment, CREDENTIAL_FILE), &token) {
-            (Some(file), _, _) => Some(file),
-            (None, Some(_), Some(_)) => {
-                let both = format!("{CREDENTIAL_FILE} and {TOKEN} are both set");
-                return Err(Failure::usage(
-                    both,
-                    "unset one of them, or name the file with --credential-file",
-                ));
-            }
-            (None, file, _) => file,
-        };
-        match (file, token) {
-            (Some(file), _) => Credential::read(&file, output),
-            (None, Some(token)) => {
-                let token = Zeroizing::new(token.into_encoded_bytes());
-                Credential::parse(&token).ok_or_else(|| {
-                    Failure::usage(format!("{TOKEN} does not hold a token"), CREDENTIAL_HINT)
-                })
-            }
-            (None, None) => Err(Failure::usage(
-                "no credential to call with",
-                CREDENTIAL_HINT,
-            )),
-        }
     }
 
     fn acting_user(&self) -> Result<Option<MetadataValue<Ascii>>, Failure> {
@@ -227,6 +210,42 @@ impl Session {
         environment: Environment<'_>,
         output: &mut Output<'_>,
     ) -> Result<Self, Failure> {
+        let (options, settled) = options.settle(environment)?;
+        let credential = |options: &CallOptions| options.credential(environment, output);
+        let session = Self::connect(options, credential, environment).await?;
+        Ok(Self {
+            settled: Some(settled),
+            ..session
+        })
+    }
+
+    /// Connects with a token that is not kept anywhere yet.
+    pub(super) async fn with_token(
+        options: CallOptions,
+        token: &str,
+        environment: Environment<'_>,
+    ) -> Result<Self, Failure> {
+        let credential = |_: &CallOptions| {
+            Credential::parse(token.as_bytes()).ok_or_else(|| {
+                Failure::usage(
+                    "what was handed over is not a token",
+                    "a token is one word, such as tka_...",
+                )
+            })
+        };
+        Self::connect(options, credential, environment).await
+    }
+
+    /// What of options, environment and context is in force.
+    pub(super) fn settled(&self) -> Option<&Settled> {
+        self.settled.as_ref()
+    }
+
+    async fn connect(
+        options: CallOptions,
+        credential: impl FnOnce(&CallOptions) -> Result<Credential, Failure>,
+        environment: Environment<'_>,
+    ) -> Result<Self, Failure> {
         let server = options.server(environment)?;
         if !is_encrypted(&server) && !options.insecure_plaintext && !is_loopback(&server) {
             let message =
@@ -237,7 +256,7 @@ impl Session {
             ));
         }
         let presented = Presented {
-            credential: Some(options.credential(environment, output)?),
+            credential: Some(credential(&options)?),
             acting_user: options.acting_user()?,
         };
         let timeout = options.timeout.unwrap_or(DEFAULT_TIMEOUT);
@@ -245,22 +264,25 @@ impl Session {
         Ok(Self {
             channel: InterceptedService::new(channel, presented),
             timeout,
+            settled: None,
         })
     }
 
     /// Connects without a credential: nothing is sent that plaintext would give away. The time to connect is part of the time
     /// that there is for an answer.
     pub(super) async fn anonymous(
-        options: &CallOptions,
+        options: CallOptions,
         environment: Environment<'_>,
         default_timeout: Duration,
     ) -> Result<Self, Failure> {
+        let options = options.settle_anonymous(environment)?;
         let timeout = options.timeout.unwrap_or(default_timeout);
         let started = Instant::now();
         let channel = options.channel(environment, timeout).await?;
         Ok(Self {
             channel: InterceptedService::new(channel, Presented::default()),
             timeout: timeout.saturating_sub(started.elapsed()),
+            settled: None,
         })
     }
 

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 use clap::Args;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use tonic::{Request, Response, Status};
 
 use super::call::identify;
@@ -20,15 +21,20 @@ const MODE: u32 = 0o600;
 /// Where a secret goes.
 #[derive(Debug, Default, Args)]
 pub(super) struct Delivery {
-    /// Write the secret into this file, which only you can read; standard output then tells of the token [default: the
+    /// Write the secret into this new file, which only you can read; standard output then tells of the token [default: the
     /// secret alone goes to standard output]
     #[arg(long, value_name = "PATH")]
-    secret_file: Option<PathBuf>,
+    out: Option<PathBuf>,
+    /// Replace the file if it is there
+    #[arg(long = "force", requires = "out")]
+    replace: bool,
 }
 
-/// A file that takes the place of the one of its name once it holds a secret, and not before.
+/// A file that has its name once it holds a secret, and not before.
 struct SecretFile {
     path: PathBuf,
+    /// Whether another of its name may go.
+    replace: bool,
     draft: PathBuf,
     file: File,
 }
@@ -42,12 +48,12 @@ pub(super) async fn deliver<Q: Change, A: WithSecret>(
     output: &mut Output<'_>,
 ) -> Result<(), Failure> {
     let request_id = identify(&mut request)?;
-    let file = match delivery.secret_file {
-        Some(path) => Some(SecretFile::draft(path, &request_id)?),
+    let file = match delivery.out {
+        Some(path) => Some(SecretFile::draft(path, delivery.replace, &request_id)?),
         None if output.picks() => {
             return Err(Failure::usage(
                 "the secret would be shown nowhere, and it is shown once",
-                "name a file for it with --secret-file",
+                "name a file for it with --out",
             ));
         }
         None => None,
@@ -74,7 +80,7 @@ pub(super) async fn deliver<Q: Change, A: WithSecret>(
 
 impl SecretFile {
     /// Finds out that it can be written before there is a secret that could get lost.
-    fn draft(path: PathBuf, request_id: &str) -> Result<Self, Failure> {
+    fn draft(path: PathBuf, replace: bool, request_id: &str) -> Result<Self, Failure> {
         let failure = |error: io::Error| {
             Failure::usage(
                 format!("can't write the secret to {}: {error}", path.display()),
@@ -84,19 +90,36 @@ impl SecretFile {
         if path.is_dir() {
             return Err(failure(io::ErrorKind::IsADirectory.into()));
         }
+        if !replace && path.symlink_metadata().is_ok() {
+            return Err(Failure::usage(
+                format!("{} is there already, and may hold a secret", path.display()),
+                "name another file, or replace this one with --force",
+            ));
+        }
         let mut draft = path.clone().into_os_string();
         draft.push(format!(".{request_id}"));
         let draft = PathBuf::from(draft);
         let mut options = OpenOptions::new();
         let options = options.write(true).create_new(true).mode(MODE);
         let file = options.open(&draft).map_err(failure)?;
-        Ok(Self { path, draft, file })
+        Ok(Self {
+            path,
+            replace,
+            draft,
+            file,
+        })
     }
 
     fn keep(mut self, secret: &str) -> io::Result<()> {
         writeln!(self.file, "{secret}")?;
         self.file.sync_all()?;
-        fs::rename(&self.draft, &self.path)
+        // One that came there in the meantime stays.
+        let flags = if self.replace {
+            RenameFlags::empty()
+        } else {
+            RenameFlags::NOREPLACE
+        };
+        Ok(renameat_with(CWD, &self.draft, CWD, &self.path, flags)?)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What went wrong, told so that a person knows what to do next.
 
+mod hint;
+
 use std::error::Error;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
@@ -7,9 +9,9 @@ use std::path::Path;
 use tonic::{Code, Status};
 use tonic_types::{FieldViolation, StatusExt};
 
+use self::hint::hint;
 use super::Exit;
 use super::output::plain;
-use crate::proto::v1::ErrorReason;
 
 /// Why a command did not do what it was told. No text of it holds a secret.
 #[derive(Debug)]
@@ -190,85 +192,6 @@ fn write_status(status: &Status, to: &mut dyn Write) -> io::Result<()> {
     }
 }
 
-/// What to do next. The API's comments on its reasons say what each means.
-fn hint(status: &Status) -> Option<&'static str> {
-    let info = status.get_details_error_info()?;
-    let hint = match ErrorReason::from_str_name(&format!("ERROR_REASON_{}", info.reason))? {
-        ErrorReason::CredentialMissing => {
-            "give a credential with --credential-file or TOKEN_AUTHORITY_TOKEN"
-        }
-        ErrorReason::CredentialRefused
-            if info
-                .metadata
-                .get("verdict")
-                .is_some_and(|v| v == "IP_NOT_ALLOWED") =>
-        {
-            "call from an address that the token and its library allow; an operator can lift what a library demands: \
-             library update LIBRARY --clear allowed-cidrs"
-        }
-        ErrorReason::CredentialRefused => {
-            "call with another credential; the operator of the authority can restart it to get a new operator.token \
-             when no operator's token is good any more"
-        }
-        ErrorReason::LoginRefused => {
-            "check the user name and the password; `user set-password` sets another one"
-        }
-        ErrorReason::PermissionDenied => {
-            "call with a credential of that library that has the permission, or with an operator's; a token has \
-             tokens:... and directory:... only if --permission lists them; without --library, it is the credential's own library"
-        }
-        ErrorReason::ReservedPermission => {
-            "call with a credential that itself holds what is to be conveyed"
-        }
-        ErrorReason::SelfServiceDenied => {
-            "an administrator of the library makes and changes its tokens"
-        }
-        ErrorReason::InvalidFields => {
-            "correct what is named above; --help says what each option takes"
-        }
-        ErrorReason::NotFound => {
-            "`list` shows what there is; --library names another library than your own"
-        }
-        ErrorReason::NameTaken => "choose another name, or `update` the one that exists",
-        ErrorReason::AlreadyImported => "`token get` shows the token that there is",
-        ErrorReason::RequestIdReused => "leave --request-id away to make a call of its own",
-        ErrorReason::EtagMismatch => {
-            "`get` it again, look at what changed, and repeat with its new etag"
-        }
-        ErrorReason::Contention => "repeat the command",
-        ErrorReason::TokensNotEnabled => {
-            "an operator can: library update LIBRARY --tokens-enabled true"
-        }
-        ErrorReason::TokenState => "`token get` shows the state it is in",
-        ErrorReason::LifetimeAtMaximum => {
-            "`library update --max-lifetime` moves the limit for new expiries"
-        }
-        ErrorReason::NotRevealable => {
-            "`token rotate` makes a new secret; `library update --secret-display revealable` keeps those made from then on"
-        }
-        ErrorReason::InUse => "take away what still depends on it first; see the message",
-        ErrorReason::OwnerDisabled => {
-            "`update --state active` switches a user or a library on again"
-        }
-        ErrorReason::RevisionUnknown => {
-            "leave --after away to begin with what happens from now on; `audit` alone lists what there is"
-        }
-        ErrorReason::LimitExceeded => "ask for less at once, or later",
-        ErrorReason::TooManyTokens => {
-            "`token list --user` shows them; `library update --max-tokens-per-user` raises the limit"
-        }
-        ErrorReason::NotReady | ErrorReason::StoreUnavailable | ErrorReason::DeadlineExceeded => {
-            "repeat the command in a while; --timeout lets it wait longer"
-        }
-        ErrorReason::RecordDamaged | ErrorReason::Internal => "the log of the authority says more",
-        ErrorReason::MalformedRequest | ErrorReason::UnknownMethod => {
-            "ask at the port that serves it, with a client of the server's own version; see --version"
-        }
-        ErrorReason::Unspecified => return None,
-    };
-    Some(hint)
-}
-
 #[cfg(test)]
 mod tests {
     use tonic_types::ErrorDetails;
@@ -343,14 +266,5 @@ mod tests {
         );
         assert_eq!(Failure::usage("x", "y").exit(), Exit::Usage);
         assert_eq!(Failure::from(io::Error::other("x")).exit(), Exit::Failed);
-    }
-
-    #[test]
-    fn every_reason_has_a_hint() {
-        for reason in (1..1000).filter_map(|number| ErrorReason::try_from(number).ok()) {
-            let name = reason.as_str_name().trim_start_matches("ERROR_REASON_");
-            assert!(hint(&status(Code::Internal, name)).is_some(), "{name}");
-        }
-        assert_eq!(hint(&status(Code::Internal, "OF_A_NEWER_SERVER")), None);
     }
 }

@@ -175,6 +175,7 @@ impl Shown for v1::KeyVersion {
         "revoked",
         "passwords",
     ];
+    const MOMENTS: &'static [&'static str] = &["created", "retired"];
     const NAMED_BY: &'static str = "version";
 
     fn fields(&self) -> Vec<(&'static str, String)> {

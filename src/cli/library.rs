@@ -6,6 +6,7 @@ use self::policy::ApplyPolicy;
 use super::Asker;
 use super::call::{BasedOn, Limit, Repeat};
 use super::connect::Session;
+use super::consent::Consent;
 use super::failure::Failure;
 use super::output::Output;
 use super::words::{cleared, number};
@@ -101,9 +102,8 @@ pub struct Update {
     /// Empty a field; may be repeated
     #[arg(long, value_enum, value_name = "FIELD")]
     clear: Vec<Field>,
-    /// Tell what the change would hit, and change nothing
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    consent: Consent,
     #[command(flatten)]
     based_on: BasedOn,
     #[command(flatten)]
@@ -115,6 +115,8 @@ pub struct Update {
 pub struct Delete {
     /// The library; it must be disabled
     library: String,
+    #[command(flatten)]
+    consent: Consent,
     #[command(flatten)]
     based_on: BasedOn,
     #[command(flatten)]
@@ -189,7 +191,12 @@ impl Verb {
             }
             Self::List(list) => list.run(session, output).await?,
             Self::Update(update) => {
-                let dry_run = update.dry_run;
+                let dry_run = update.consent.is_dry_run();
+                // Only this one can't be undone; a dry run is the server's.
+                if update.policy.secret_display == Some(v1::SecretDisplay::Once) && !dry_run {
+                    let what = "destroy the secrets that the library keeps, if it keeps any";
+                    update.consent.to(what, ask, output)?;
+                }
                 let send = async |request| session.directory().update_library(request).await;
                 let response = session.change(update.request(), send).await?;
                 output.one(&response, response.library.as_ref())?;
@@ -198,6 +205,20 @@ impl Verb {
             Self::ApplyPolicy(apply) => apply.run(session, ask, output).await?,
             Self::Delete(delete) => {
                 let done = format!("library {} is deleted", delete.library);
+                if delete.consent.looks(ask) {
+                    let request = v1::GetLibraryRequest {
+                        library: delete.library.clone(),
+                    };
+                    let send = async |request| session.directory().get_library(request).await;
+                    output.preview(session.ask(request, send).await?.library.as_slice());
+                }
+                let what = format!(
+                    "delete the library {} with all that is in it",
+                    delete.library
+                );
+                if !delete.consent.to(&what, ask, output)? {
+                    return Ok(());
+                }
                 let send = async |request| session.directory().delete_library(request).await;
                 let response = session.change(delete.request(), send).await?;
                 output.done(&response, &done)?;
@@ -257,7 +278,7 @@ impl List {
                 .await?;
             Ok((page.libraries, page.next_page_token))
         };
-        let (libraries, next_page_token) = self.limit.pages(fetch).await?;
+        let (libraries, next_page_token) = self.limit.pages(output, fetch).await?;
         let response = v1::ListLibrariesResponse {
             libraries,
             next_page_token,
@@ -285,7 +306,7 @@ impl Update {
             usage_instructions: self.policy.usage_instructions,
             session_idle_timeout: self.policy.session_idle_timeout,
             max_tokens_per_user: self.policy.max_tokens_per_user,
-            dry_run: self.dry_run,
+            dry_run: self.consent.is_dry_run(),
             clear: cleared(&self.clear),
             etag: self.based_on.etag(),
             request_id: self.repeat.request_id(),

@@ -1,20 +1,27 @@
-//! What is written, and where: answers to standard output as tables or JSON, all else to standard error.
+//! What is written, and where: answers to standard output as tables or as messages, all else to standard error.
 
 mod form;
-mod json;
+mod message;
+mod own;
+mod plain;
+mod progress;
+mod relative;
+mod screen;
 mod secret;
 mod shown;
 
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::io::{self, ErrorKind, Write};
 use std::slice;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 use tonic_health::pb::HealthCheckResponse;
 
-use self::form::Format;
-pub(super) use self::form::{Form, FormOptions};
-use self::json::{json, json_line};
+pub(super) use self::form::{Colour, Form, FormOptions, Format};
+use self::message::{json, json_line, yaml, yaml_document};
+pub(super) use self::plain::plain;
+use self::relative::relative_text;
+pub(super) use self::screen::Screen;
 pub(super) use self::secret::WithSecret;
 pub(super) use self::shown::Shown;
 use self::shown::{cell, line, names, picked};
@@ -28,10 +35,11 @@ const NOTHING_THERE: &str = "-";
 /// The two streams.
 pub(super) struct Output<'a> {
     form: Form,
-    /// Columns of the terminal; none where it is no terminal, and nothing is wrapped.
-    width: Option<u16>,
+    screen: Screen,
     stdout: &'a mut dyn Write,
     stderr: &'a mut dyn Write,
+    /// Whether a line of standard error tells how far something is.
+    in_progress: bool,
 }
 
 /// A response of the API.
@@ -61,7 +69,7 @@ answers! {
     SuspendTokenResponse ResumeTokenResponse RevokeTokenResponse RevokeTokensResponse RevealTokenResponse
     GetKeyStatusResponse RotateKeyResponse RetireKeyResponse
     ApplyPolicyResponse ImportTokensResponse OpenSessionResponse SetPasswordResponse
-    ListAuditEventsResponse ReviewTokensResponse WatchEventsResponse VerifyResponse
+    ListAuditEventsResponse ReviewTokensResponse WatchEventsResponse VerifyResponse WhoAmIResponse
 }
 
 impl Answer for HealthCheckResponse {
@@ -74,15 +82,16 @@ impl Answer for HealthCheckResponse {
 impl<'a> Output<'a> {
     pub(super) fn new(
         form: Form,
-        width: Option<u16>,
+        screen: Screen,
         stdout: &'a mut dyn Write,
         stderr: &'a mut dyn Write,
     ) -> Self {
         Self {
             form,
-            width,
+            screen,
             stdout,
             stderr,
+            in_progress: false,
         }
     }
 
@@ -94,8 +103,9 @@ impl<'a> Output<'a> {
     ) -> io::Result<()> {
         let text = match (&self.form, shown) {
             (Form::Whole(Format::Json), _) => json(response)?,
+            (Form::Whole(Format::Yaml), _) => yaml(response)?,
             (_, None) => String::new(),
-            (Form::Whole(Format::Table), Some(shown)) => self.record(shown),
+            (Form::Whole(Format::Table | Format::Wide), Some(shown)) => self.record(shown),
             (Form::Whole(Format::Name), Some(shown)) => names(slice::from_ref(shown)),
             (Form::Field(field), Some(shown)) => picked(slice::from_ref(shown), field)?,
         };
@@ -111,7 +121,8 @@ impl<'a> Output<'a> {
     ) -> io::Result<()> {
         let text = match &self.form {
             Form::Whole(Format::Json) => json(response)?,
-            Form::Whole(Format::Table) => self.list(items),
+            Form::Whole(Format::Yaml) => yaml(response)?,
+            Form::Whole(Format::Table | Format::Wide) => self.list(items),
             Form::Whole(Format::Name) => names(items),
             Form::Field(field) => picked(items, field)?,
         };
@@ -131,7 +142,8 @@ impl<'a> Output<'a> {
     ) -> io::Result<bool> {
         let text = match &self.form {
             Form::Whole(Format::Json) => json_line(response)?,
-            Form::Whole(Format::Table) => items.iter().map(line).collect(),
+            Form::Whole(Format::Yaml) => yaml_document(response)?,
+            Form::Whole(Format::Table | Format::Wide) => items.iter().map(line).collect(),
             Form::Whole(Format::Name) => names(items),
             Form::Field(field) => picked(items, field)?,
         };
@@ -145,7 +157,8 @@ impl<'a> Output<'a> {
     pub(super) fn done(&mut self, response: &impl Answer, sentence: &str) -> io::Result<()> {
         let text = match &self.form {
             Form::Whole(Format::Json) => json(response)?,
-            Form::Whole(Format::Table) => format!("{sentence}\n"),
+            Form::Whole(Format::Yaml) => yaml(response)?,
+            Form::Whole(Format::Table | Format::Wide) => format!("{sentence}\n"),
             Form::Whole(Format::Name) | Form::Field(_) => {
                 self.aside(&format!("{sentence}\n"));
                 String::new()
@@ -162,86 +175,126 @@ impl<'a> Output<'a> {
     /// Answers with a new token: its secret alone on standard output, so that `> file` keeps it and nothing else. Here,
     /// unlike elsewhere, a reader that has gone is an error: it has missed what can't be had again.
     pub(super) fn secret(&mut self, response: &impl WithSecret) -> io::Result<()> {
-        if self.form == Form::Whole(Format::Json) {
-            return write_whole(self.stdout, &json(response)?);
+        match self.form {
+            Form::Whole(Format::Json) => return write_whole(self.stdout, &json(response)?),
+            Form::Whole(Format::Yaml) => return write_whole(self.stdout, &yaml(response)?),
+            _ => {}
         }
         write_whole(self.stdout, &format!("{}\n", response.secret()))?;
         if let Some(token) = response.token() {
-            self.aside(&self.record(token));
+            self.aside_as(|output| output.record(token));
         }
         self.warnings(response.warnings());
         self.usage(response.usage().unwrap_or_default());
         Ok(())
     }
 
-    /// Passes on what the server warns of. In JSON it stands in the answer.
+    /// Passes on what the server warns of. In a message it stands in the answer.
     pub(super) fn warnings(&mut self, warnings: &[String]) {
         for warning in warnings {
             self.remark("warning", warning);
         }
     }
 
-    /// Tells how to use a token. In JSON it stands in the answer.
+    /// Tells how to use a token. In a message it stands in the answer.
     pub(super) fn usage(&mut self, usage: &str) {
         if !usage.is_empty() {
             self.remark("usage", usage);
         }
     }
 
-    /// Tells what belongs to an answer. In JSON it stands in the answer.
+    /// Tells what belongs to an answer. In a message it stands in the answer.
     pub(super) fn remark(&mut self, kind: &str, text: &str) {
-        if self.form != Form::Whole(Format::Json) {
+        if !self.form.is_message() {
             self.note(kind, text);
         }
     }
 
     /// Shows aside what a question is about.
     pub(super) fn preview<S: Shown>(&mut self, items: &[S]) {
-        self.aside(&self.list(items));
+        self.aside_as(|output| output.list(items));
     }
 
     /// Tells something aside.
     pub(super) fn note(&mut self, kind: &str, text: &str) {
-        self.aside(&format!("{kind}: {}\n", plain(text)));
+        let text = format!("{kind}: {}\n", plain(text));
+        self.aside(&self.screen.aside(&text));
+    }
+
+    /// Tells aside what would else be an answer, in colours only if standard error takes them.
+    fn aside_as(&mut self, told: impl Fn(&Self) -> String) {
+        let colours = std::mem::replace(&mut self.screen.colours, self.screen.colours_aside);
+        let told = told(self);
+        self.screen.colours = colours;
+        self.aside(&told);
     }
 
     fn aside(&mut self, text: &str) {
+        self.end_progress();
         // Where standard error can't be written to, nobody can be told so; the answer still counts.
         let _ = write_whole(self.stderr, text);
     }
 
     fn answer(&mut self, text: &str) -> io::Result<()> {
+        self.end_progress();
         unless_gone(write_whole(self.stdout, text))
     }
 
-    fn record(&self, shown: &impl Shown) -> String {
+    fn record<S: Shown>(&self, shown: &S) -> String {
         let mut table = self.table();
         let fields = shown
             .fields()
             .into_iter()
             .filter(|(_, value)| !value.is_empty());
-        table.add_rows(fields.map(|(name, value)| [name.to_owned(), plain(&value)]));
-        render(table)
+        let told = fields.map(|(name, value)| {
+            let value = plain(&value);
+            let from_now = self.told_from_now::<S>(name, &value);
+            let value = match from_now {
+                Some(from_now) => format!("{value} ({from_now})"),
+                None => self.screen.value(name, &value),
+            };
+            [name.to_owned(), value]
+        });
+        table.add_rows(told);
+        self.screen.painted(render(table))
     }
 
     fn list<S: Shown>(&self, items: &[S]) -> String {
+        let more: &[&str] = match self.form {
+            Form::Whole(Format::Wide) => S::MORE,
+            _ => &[],
+        };
+        let columns: Vec<&str> = S::COLUMNS.iter().chain(more).copied().collect();
         let mut table = self.table();
-        table.set_header(S::COLUMNS.iter().map(|name| name.to_uppercase()));
+        table.set_header(
+            columns
+                .iter()
+                .map(|name| self.screen.heading(&name.to_uppercase())),
+        );
         for item in items {
             let fields = item.all_fields();
             let filled = |column: &&str| match cell(&fields, column) {
                 value if value.is_empty() => NOTHING_THERE.to_owned(),
-                value => value,
+                value => match self.told_from_now::<S>(column, &value) {
+                    Some(from_now) => from_now,
+                    None => self.screen.value(column, &value),
+                },
             };
-            table.add_row(S::COLUMNS.iter().map(filled));
+            table.add_row(columns.iter().map(filled));
         }
-        render(table)
+        self.screen.painted(render(table))
+    }
+
+    /// A moment as it is from now; the wide form tells it to the second.
+    fn told_from_now<S: Shown>(&self, field: &str, value: &str) -> Option<String> {
+        let told = S::MOMENTS.contains(&field) && self.form != Form::Whole(Format::Wide);
+        told.then(|| relative_text(value, self.screen.now))?
     }
 
     fn table(&self) -> Table {
         let mut table = Table::new();
         table.load_style(NOTHING);
-        match self.width {
+        match self.screen.width {
             Some(width) => table
                 .set_content_arrangement(ContentArrangement::Dynamic)
                 .set_width(width),
@@ -249,29 +302,6 @@ impl<'a> Output<'a> {
         };
         table
     }
-}
-
-/// How wide standard output is, if it is a terminal.
-pub(super) fn terminal_width() -> Option<u16> {
-    let stdout = io::stdout();
-    let size = stdout
-        .is_terminal()
-        .then(|| rustix::termios::tcgetwinsize(&stdout))?
-        .ok()?;
-    Some(size.ws_col).filter(|columns| *columns > 0)
-}
-
-/// Text that a terminal only shows: a stored name can't move the cursor or set a colour.
-pub(super) fn plain(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c.is_control() {
-                char::REPLACEMENT_CHARACTER
-            } else {
-                c
-            }
-        })
-        .collect()
 }
 
 fn render(mut table: Table) -> String {
@@ -354,13 +384,5 @@ mod tests {
 }
 "#;
         assert_eq!(json(&answer).unwrap(), expected);
-    }
-
-    #[test]
-    fn a_stored_name_can_not_steer_the_terminal() {
-        assert_eq!(
-            plain("a\u{1b}[31mb\r\n\u{9b}c"),
-            "a\u{fffd}[31mb\u{fffd}\u{fffd}\u{fffd}c"
-        );
     }
 }

@@ -19,6 +19,15 @@ impl Shown for v1::Library {
         "tokens-enabled",
         "max-lifetime",
     ];
+    const MORE: &'static [&'static str] = &[
+        "tenant-id",
+        "default-lifetime",
+        "suggested-lifetime",
+        "secret-display",
+        "max-tokens-per-user",
+        "created",
+    ];
+    const MOMENTS: &'static [&'static str] = &["created"];
     const NAMED_BY: &'static str = "library";
 
     fn fields(&self) -> Vec<(&'static str, String)> {
@@ -49,6 +58,8 @@ impl Shown for v1::Library {
 
 impl Shown for v1::UserType {
     const COLUMNS: &'static [&'static str] = &["user-type", "permission"];
+    const MORE: &'static [&'static str] = &["created"];
+    const MOMENTS: &'static [&'static str] = &["created"];
     const NAMED_BY: &'static str = "user-type";
 
     fn fields(&self) -> Vec<(&'static str, String)> {
@@ -64,6 +75,8 @@ impl Shown for v1::UserType {
 
 impl Shown for v1::User {
     const COLUMNS: &'static [&'static str] = &["user", "display-name", "kind", "state", "assign"];
+    const MORE: &'static [&'static str] = &["email", "data-owner", "created"];
+    const MOMENTS: &'static [&'static str] = &["created"];
     const NAMED_BY: &'static str = "user";
 
     fn fields(&self) -> Vec<(&'static str, String)> {
@@ -92,6 +105,25 @@ impl Shown for v1::Token {
         "state",
         "expires",
         "last-used",
+    ];
+    const MORE: &'static [&'static str] = &[
+        "department",
+        "user-type",
+        "access-right",
+        "permission",
+        "api",
+        "allowed-cidr",
+        "last-used-from",
+        "issued-by",
+        "not-before",
+        "created",
+    ];
+    const MOMENTS: &'static [&'static str] = &[
+        "superseded-until",
+        "not-before",
+        "expires",
+        "last-used",
+        "created",
     ];
     const NAMED_BY: &'static str = "token-id";
 
@@ -145,6 +177,7 @@ impl Shown for v1::Token {
 /// A token together with its user.
 impl Shown for v1::GetTokenResponse {
     const COLUMNS: &'static [&'static str] = v1::Token::COLUMNS;
+    const MOMENTS: &'static [&'static str] = v1::Token::MOMENTS;
     const NAMED_BY: &'static str = "token-id";
 
     fn fields(&self) -> Vec<(&'static str, String)> {
@@ -212,6 +245,8 @@ impl Shown for v1::PolicyChange {
 impl Shown for v1::AuditEvent {
     const COLUMNS: &'static [&'static str] =
         &["time", "actor", "action", "target", "fields", "comment"];
+    const MORE: &'static [&'static str] = &["acting-for", "revision"];
+    const MOMENTS: &'static [&'static str] = &["time"];
     const NAMED_BY: &'static str = "revision";
 
     fn fields(&self) -> Vec<(&'static str, String)> {
@@ -243,6 +278,7 @@ impl Shown for v1::AuditEvent {
 
 impl Shown for v1::VerifyResponse {
     const COLUMNS: &'static [&'static str] = &["verdict", "message"];
+    const MOMENTS: &'static [&'static str] = &["expires", "superseded-until"];
     const NAMED_BY: &'static str = "token-id";
 
     fn fields(&self) -> Vec<(&'static str, String)> {

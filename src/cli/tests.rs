@@ -12,6 +12,7 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
+use super::output::Screen;
 use super::{Cli, Command, Exit, Streams};
 use crate::proto::v1;
 use crate::proto::v1::directory_server::{Directory, DirectoryServer};
@@ -19,6 +20,8 @@ use crate::proto::v1::token_admin_server::{TokenAdmin, TokenAdminServer};
 use crate::proto::v1::token_verify_server::{TokenVerify, TokenVerifyServer};
 
 mod connection;
+mod consent;
+mod contexts;
 mod delivery;
 mod examples;
 mod following;
@@ -31,6 +34,9 @@ mod token_requests;
 
 /// The credential that every test calls with.
 const CREDENTIAL: &str = "tka_the_credential_of_the_test";
+
+/// When every test reads what is written.
+const NOW: &str = "2027-01-15T08:00:00Z";
 
 /// An authority that answers from a script.
 #[derive(Clone, Default)]
@@ -59,6 +65,7 @@ struct Shell {
     /// What somebody at a terminal answers; `None` where nobody sits there.
     answer: Option<&'static str>,
     width: Option<u16>,
+    colours: bool,
 }
 
 // === impl Authority ===
@@ -174,6 +181,7 @@ scripted! { TokenAdmin {
     import_tokens ImportTokensRequest ImportTokensResponse
     list_audit_events ListAuditEventsRequest ListAuditEventsResponse
     review_tokens ReviewTokensRequest ReviewTokensResponse
+    who_am_i WhoAmIRequest WhoAmIResponse
 }
     type WatchEventsStream = tokio_stream::Iter<std::vec::IntoIter<Told>>;
 
@@ -202,6 +210,7 @@ impl Shell {
             stdin: "",
             answer: None,
             width: None,
+            colours: false,
         }
     }
 
@@ -216,18 +225,24 @@ impl Shell {
     }
 
     async fn run_to(&self, line: &[&str], stdout: &mut dyn Write) -> (Exit, String) {
-        let Cli { options, command } =
-            Cli::try_parse_from([&["token-authority"], line].concat()).unwrap();
-        let Command::Call(call) = command else {
-            panic!("{line:?} is not a call")
-        };
         let environment = |name: &str| match name {
-            "TOKEN_AUTHORITY_SERVER" => Some(OsString::from(&self.server)),
+            "TOKEN_AUTHORITY_SERVER" if !self.server.is_empty() => {
+                Some(OsString::from(&self.server))
+            }
             _ => self
                 .environment
                 .iter()
                 .find(|(known, _)| *known == name)
                 .map(|(_, value)| value.clone()),
+        };
+        let line: Vec<OsString> = ["token-authority"]
+            .iter()
+            .chain(line)
+            .map(Into::into)
+            .collect();
+        let Cli { options, command } = Cli::read(&line, &environment).unwrap();
+        let Command::Client(client) = command else {
+            panic!("{line:?} is not a client's")
         };
         let ask = self
             .answer
@@ -240,9 +255,15 @@ impl Shell {
                 .map(|ask| ask as &dyn Fn(&str) -> io::Result<String>),
             stdout,
             stderr: &mut stderr,
-            width: self.width,
+            screen: Screen {
+                width: self.width,
+                colours: self.colours,
+                colours_aside: self.colours,
+                watched: false,
+                now: NOW.parse().unwrap(),
+            },
         };
-        let exit = super::run(options, *call, &environment, streams).await;
+        let exit = super::run(options, client, &environment, streams).await;
         (exit, String::from_utf8(stderr).unwrap())
     }
 }

@@ -11,6 +11,8 @@ use self::import::Import;
 use self::list::List;
 use self::review::Review;
 use self::revoke::{Revoke, RevokeAll};
+use self::rotate::Rotate;
+use super::Asker;
 use super::call::{BasedOn, Repeat};
 use super::connect::Session;
 use super::deliver::{Delivery, deliver};
@@ -24,6 +26,7 @@ mod import;
 mod list;
 pub(super) mod review;
 mod revoke;
+mod rotate;
 
 /// What can be done with tokens.
 #[derive(Debug, Subcommand)]
@@ -35,7 +38,7 @@ pub enum Verb {
         --lifetime 90d --permission orders:read --permission orders:get > shop.token\n  \
         token-authority token create --library acme --user till --description export \\\n    \
         --lifetime 2027-06-30 --access-right read-only --allowed-cidr 192.0.2.0/24 \\\n    \
-        --secret-file export.token -o name"
+        --out export.token -o name"
     )]
     Create(Create),
     /// Show a token
@@ -177,28 +180,6 @@ pub struct Reveal {
     repeat: Repeat,
 }
 
-/// `token rotate`.
-#[derive(Debug, Args)]
-pub struct Rotate {
-    /// The token's public id
-    token_id: String,
-    /// How long it works on beside the new one, such as 2h or 7d; 0s for not at all [default: 24h]
-    #[arg(long, value_name = "TIME")]
-    overlap: Option<String>,
-    /// How long the new one is good, or the date before which it must be used [default: as long as the old one was made for]
-    #[arg(long)]
-    lifetime: Option<String>,
-    /// The moment from which on the new one is no longer good, such as 2027-06-30T00:00:00Z
-    #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "lifetime")]
-    expires: Option<Timestamp>,
-    #[command(flatten)]
-    delivery: Delivery,
-    #[command(flatten)]
-    based_on: BasedOn,
-    #[command(flatten)]
-    repeat: Repeat,
-}
-
 /// What can be emptied.
 #[derive(Debug, Clone, ValueEnum)]
 enum Field {
@@ -218,6 +199,7 @@ impl Verb {
         self,
         session: &Session,
         stdin: &mut dyn Read,
+        ask: Asker<'_>,
         output: &mut Output<'_>,
     ) -> Result<(), Failure> {
         match self {
@@ -257,13 +239,9 @@ impl Verb {
                 let response = session.change(resume.request(), send).await?;
                 output.one(&response, response.token.as_ref())?;
             }
-            Self::Rotate(mut rotate) => {
-                let send = async |request| session.token_admin().rotate_token(request).await;
-                let delivery = mem::take(&mut rotate.delivery);
-                deliver(session, rotate.request(), send, delivery, output).await?;
-            }
-            Self::Revoke(revoke) => revoke.run(session, output).await?,
-            Self::RevokeAll(revoke) => revoke.run(session, output).await?,
+            Self::Rotate(rotate) => rotate.run(session, ask, output).await?,
+            Self::Revoke(revoke) => revoke.run(session, ask, output).await?,
+            Self::RevokeAll(revoke) => revoke.run(session, ask, output).await?,
             Self::Import(import) => import.run(session, stdin, output).await?,
         }
         Ok(())
@@ -347,21 +325,6 @@ impl Reveal {
     fn request(self) -> v1::RevealTokenRequest {
         v1::RevealTokenRequest {
             token_id: self.token_id,
-            request_id: self.repeat.request_id(),
-        }
-    }
-}
-
-// === impl Rotate ===
-
-impl Rotate {
-    fn request(self) -> v1::RotateTokenRequest {
-        v1::RotateTokenRequest {
-            token_id: self.token_id,
-            overlap: self.overlap.unwrap_or_default(),
-            lifetime: self.lifetime.unwrap_or_default(),
-            expire_time: self.expires.map(time),
-            etag: self.based_on.etag(),
             request_id: self.repeat.request_id(),
         }
     }

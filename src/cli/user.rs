@@ -4,8 +4,10 @@ use std::io::Read;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::Asker;
 use super::call::{BasedOn, Limit, Repeat};
 use super::connect::Session;
+use super::consent::Consent;
 use super::failure::Failure;
 use super::output::Output;
 use super::session::PASSWORD;
@@ -142,6 +144,8 @@ pub struct Delete {
     #[command(flatten)]
     name: Name,
     #[command(flatten)]
+    consent: Consent,
+    #[command(flatten)]
     based_on: BasedOn,
     #[command(flatten)]
     repeat: Repeat,
@@ -162,6 +166,7 @@ impl Verb {
         self,
         session: &Session,
         stdin: &mut dyn Read,
+        ask: Asker<'_>,
         output: &mut Output<'_>,
     ) -> Result<(), Failure> {
         match self {
@@ -194,6 +199,21 @@ impl Verb {
             }
             Self::Delete(delete) => {
                 let done = format!("user {} is deleted", delete.name.user);
+                if delete.consent.looks(ask) {
+                    let request = v1::GetUserRequest {
+                        library: delete.name.library.clone().unwrap_or_default(),
+                        user: delete.name.user.clone(),
+                    };
+                    let send = async |request| session.directory().get_user(request).await;
+                    output.preview(session.ask(request, send).await?.user.as_slice());
+                }
+                if !delete.consent.to(
+                    &format!("delete the user {}", delete.name.user),
+                    ask,
+                    output,
+                )? {
+                    return Ok(());
+                }
                 let send = async |request| session.directory().delete_user(request).await;
                 let response = session.change(delete.request(), send).await?;
                 output.done(&response, &done)?;
@@ -246,7 +266,7 @@ impl List {
             let page = session.ask(request, send).await?;
             Ok((page.users, page.next_page_token))
         };
-        let (users, next_page_token) = self.limit.pages(fetch).await?;
+        let (users, next_page_token) = self.limit.pages(output, fetch).await?;
         let response = v1::ListUsersResponse {
             users,
             next_page_token,

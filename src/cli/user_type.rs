@@ -2,8 +2,10 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::Asker;
 use super::call::{BasedOn, Limit, Repeat};
 use super::connect::Session;
+use super::consent::Consent;
 use super::failure::Failure;
 use super::output::Output;
 use super::words::cleared;
@@ -89,6 +91,8 @@ pub struct Delete {
     #[command(flatten)]
     name: Name,
     #[command(flatten)]
+    consent: Consent,
+    #[command(flatten)]
     based_on: BasedOn,
     #[command(flatten)]
     repeat: Repeat,
@@ -106,6 +110,7 @@ impl Verb {
     pub(super) async fn run(
         self,
         session: &Session,
+        ask: Asker<'_>,
         output: &mut Output<'_>,
     ) -> Result<(), Failure> {
         match self {
@@ -127,6 +132,21 @@ impl Verb {
             }
             Self::Delete(delete) => {
                 let done = format!("user type {} is deleted", delete.name.user_type);
+                if delete.consent.looks(ask) {
+                    let request = v1::GetUserTypeRequest {
+                        library: delete.name.library.clone().unwrap_or_default(),
+                        user_type: delete.name.user_type.clone(),
+                    };
+                    let send = async |request| session.directory().get_user_type(request).await;
+                    output.preview(session.ask(request, send).await?.user_type.as_slice());
+                }
+                if !delete.consent.to(
+                    &format!("delete the user type {}", delete.name.user_type),
+                    ask,
+                    output,
+                )? {
+                    return Ok(());
+                }
                 let send = async |request| session.directory().delete_user_type(request).await;
                 let response = session.change(delete.request(), send).await?;
                 output.done(&response, &done)?;
@@ -175,7 +195,7 @@ impl List {
             let page = session.ask(request, send).await?;
             Ok((page.user_types, page.next_page_token))
         };
-        let (user_types, next_page_token) = self.limit.pages(fetch).await?;
+        let (user_types, next_page_token) = self.limit.pages(output, fetch).await?;
         let response = v1::ListUserTypesResponse {
             user_types,
             next_page_token,

@@ -28,6 +28,15 @@ pub struct Settings {
 // === impl Settings ===
 
 impl Settings {
+    /// What a configuration file alone says.
+    #[must_use]
+    pub fn of_file(file: &Path) -> Settings {
+        Settings {
+            values: Vec::new(),
+            file: Some(file.to_owned()),
+        }
+    }
+
     /// The configuration file that `--config` names.
     #[must_use]
     pub fn file(&self) -> Option<&Path> {

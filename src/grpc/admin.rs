@@ -103,6 +103,18 @@ impl TokenAdmin for Admin {
         }))
     }
 
+    async fn who_am_i(
+        &self,
+        request: Request<v1::WhoAmIRequest>,
+    ) -> Result<Response<v1::WhoAmIResponse>, Status> {
+        let (caller, v1::WhoAmIRequest {}) = asked(request)?;
+        let now = now(&self.clock);
+        let oneself = self.authority.who_is(&caller, now.time).await?;
+        let token = self.show(&oneself.token, now)?;
+        let told = convert::oneself(oneself, token, &caller, self.clock.wall());
+        Ok(Response::new(told))
+    }
+
     async fn get_token(
         &self,
         request: Request<v1::GetTokenRequest>,

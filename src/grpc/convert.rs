@@ -7,6 +7,7 @@ mod finding;
 mod import;
 mod key;
 mod library;
+mod oneself;
 mod policy;
 mod session;
 mod token;
@@ -21,6 +22,7 @@ pub(super) use self::finding::finding;
 pub(super) use self::import::{Terms, import_strength, import_terms, import_token};
 pub(super) use self::key::{key_version, root_source};
 pub(super) use self::library::{create_library, delete_library, library, update_library};
+pub(super) use self::oneself::oneself;
 pub(super) use self::policy::{applied, apply_policy, effects};
 pub(super) use self::session::{open_session, set_password};
 pub(super) use self::token::{

@@ -29,6 +29,8 @@ const ACTING_USER: HeaderName = HeaderName::from_static("ta-acting-user");
 pub enum Rule {
     /// Nothing: it tells nothing of what the authority holds.
     Public,
+    /// A good credential: it tells nothing but of the caller itself.
+    Somebody,
     /// A credential with this permission.
     Demand(Reserved),
     /// A credential with either permission. What it may do with which, the command says.
@@ -105,6 +107,7 @@ pub const RULES: &[(&str, Rule)] = &[
         "/tokenauthority.v1.TokenAdmin/ListAuditEvents",
         Rule::Demand(Reserved::TokensAdmin),
     ),
+    ("/tokenauthority.v1.TokenAdmin/WhoAmI", Rule::Somebody),
     (
         "/tokenauthority.v1.TokenAdmin/ReviewTokens",
         Rule::Demand(Reserved::TokensAdmin),
@@ -255,13 +258,14 @@ where
                 return Box::pin(std::future::ready(Ok(status(refusal).into_http())));
             }
             Some((_, Rule::Public)) => return Box::pin(self.inner.call(request)),
-            Some((_, Rule::Demand(right))) => (*right, None),
-            Some((_, Rule::Either(right, or))) => (*right, Some(*or)),
+            Some((_, Rule::Somebody)) => (None, None),
+            Some((_, Rule::Demand(right))) => (Some(*right), None),
+            Some((_, Rule::Either(right, or))) => (Some(*right), Some(*or)),
             Some((_, Rule::Verify)) if self.verify_anonymous => {
                 request.extensions_mut().insert(Identity(None));
                 return Box::pin(self.inner.call(request));
             }
-            Some((_, Rule::Verify)) => (Reserved::TokensVerify, None),
+            Some((_, Rule::Verify)) => (Some(Reserved::TokensVerify), None),
         };
         let (authority, clock, mut inner) = (
             self.authority.clone(),
@@ -274,7 +278,7 @@ where
                 Ok((token, access)) => {
                     let now = super::now(&clock);
                     let other = or.map(|right| Access {
-                        right,
+                        right: Some(right),
                         ..access.clone()
                     });
                     match (authority.authenticate(&token, access, now).await, other) {
@@ -306,7 +310,7 @@ fn lacks_right(error: &Error) -> bool {
 /// The token that a call presents, and what the call demands of it.
 fn credential<B>(
     request: &Request<B>,
-    right: Reserved,
+    right: Option<Reserved>,
 ) -> Result<(Zeroizing<String>, Access), Error> {
     let context = request.extensions().get::<CallContext>();
     let context = context.ok_or_else(|| Error::new(Reason::Internal, "the call has no context"))?;

@@ -74,6 +74,23 @@ const TOKENS: &[Who] = &[Who::TokensAdmin, Who::Operator];
 const READING: &[Who] = &[Who::DirectoryReader, Who::DirectoryAdmin, Who::Operator];
 const WRITING: &[Who] = &[Who::DirectoryAdmin, Who::Operator];
 const VERIFYING: &[Who] = &[Who::Verifier, Who::TokensAdmin, Who::Operator];
+/// Everybody with a good credential is told who it is, whatever it may do.
+const ANYBODY: &[Who] = &[
+    Who::Ordinary,
+    Who::Verifier,
+    Who::TokensAdmin,
+    Who::DirectoryReader,
+    Who::DirectoryAdmin,
+    Who::RivalTokensAdmin,
+    Who::RivalDirectoryAdmin,
+    Who::Oneself,
+    Who::OtherPerson,
+    Who::ActingForOneself,
+    Who::ActingForNobody,
+    Who::System,
+    Who::Contact,
+    Who::Operator,
+];
 /// A token of another library is the same as none.
 const UNSEEN: &[(Who, ErrorReason)] = &[(Who::RivalTokensAdmin, ErrorReason::NotFound)];
 
@@ -124,6 +141,7 @@ fn rows() -> Vec<Row> {
             foreign: &[(Who::DirectoryAdmin, ErrorReason::ReservedPermission)],
             ..own(row("TokenAdmin/SetPassword", &[Who::Operator]))
         },
+        row("TokenAdmin/WhoAmI", ANYBODY),
         row("TokenAdmin/ListAuditEvents", TOKENS),
         row("TokenAdmin/ReviewTokens", TOKENS),
         row("TokenAdmin/WatchEvents", TOKENS),

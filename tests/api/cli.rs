@@ -1,5 +1,7 @@
 //! The command line as people and scripts use it: the real binary against a real server.
 
+mod contexts;
+mod doctor;
 mod review;
 
 use std::io::Write as _;
@@ -65,6 +67,10 @@ pub(crate) fn bare() -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TOKEN_AUTHORITY_")) {
         command.env_remove(name);
     }
+    // Nor of the contexts of whoever runs the tests.
+    command
+        .env("HOME", "/nonexistent")
+        .env_remove("XDG_CONFIG_HOME");
     command
 }
 

@@ -1,6 +1,7 @@
 //! Ports of their own: for verifying, for administrators, for probes; and the probe that is a command.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
@@ -309,23 +310,39 @@ async fn the_command_line_shows_a_certificate_to_a_server_that_wants_one() {
         assert!(started.elapsed() < PATIENCE, "{}", secured.server.log());
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let run = |args: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_token-authority"));
-        command
-            .args(["library", "list", "--timeout=60s", "--ca-file=ca.pem"])
-            .args(args);
-        command.arg(format!(
-            "--server=https://localhost:{}",
-            secured.server.address().port()
-        ));
-        command.arg("--credential-file=data/operator.token");
-        command
-            .current_dir(secured.folder())
+    let run = |verb: &[&str], args: &[&str], directory: &Path| {
+        Command::new(env!("CARGO_BIN_EXE_token-authority"))
+            .args(verb)
+            .args(args)
+            .arg("--timeout=60s")
+            .env("HOME", secured.folder())
+            .env_remove("XDG_CONFIG_HOME")
+            .current_dir(directory)
             .stdin(Stdio::null())
             .output()
             .unwrap()
     };
-    let shown = run(&["--client-cert-file=cert.pem", "--client-key-file=key.pem"]);
-    assert_told(&shown, 0, "system");
-    assert_told(&run(&[]), 4, "error: ");
+    let server = format!(
+        "--server=https://localhost:{}",
+        secured.server.address().port()
+    );
+    let named = [
+        &server,
+        "--ca-file=ca.pem",
+        "--credential-file=data/operator.token",
+    ];
+    let certified = [
+        &named[..],
+        &["--client-cert-file=cert.pem", "--client-key-file=key.pem"],
+    ]
+    .concat();
+    let (here, elsewhere) = (secured.folder(), Path::new("/"));
+    let list = ["library", "list"];
+    assert_told(&run(&list, &certified, here), 0, "system");
+    assert_told(&run(&list, &named, here), 4, "error: ");
+    // A context keeps the certificate too, for every call and from every directory.
+    assert_told(&run(&["login"], &certified, here), 0, "root");
+    assert_told(&run(&list, &[], elsewhere), 0, "system");
+    assert_told(&run(&["healthcheck"], &[], elsewhere), 0, "serving");
+    assert_told(&run(&["doctor"], &[], elsewhere), 0, "vouched for");
 }

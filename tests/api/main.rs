@@ -46,6 +46,7 @@ mod token;
 mod uses;
 mod verifier;
 mod watching;
+mod whoami;
 mod wire;
 mod world;
 

@@ -6,7 +6,7 @@ use token_authority::proto::FILE_DESCRIPTOR_SET;
 
 /// A sound request for every method, as JSON. `$TOKEN` is a token's id, `$SECRET` its secret, `$NEW` a name that is not taken;
 /// the user `subject` has the password [`PASSWORD`].
-const SOUND: [(&str, &str); 38] = [
+const SOUND: [(&str, &str); 39] = [
     ("Keys/GetKeyStatus", "{}"),
     ("Keys/RotateKey", "{}"),
     ("Keys/RetireKey", r#"{"version": 1}"#),
@@ -56,6 +56,7 @@ const SOUND: [(&str, &str); 38] = [
         "TokenAdmin/CreateToken",
         r#"{"library": "acme", "user": "subject", "displayName": "sound"}"#,
     ),
+    ("TokenAdmin/WhoAmI", "{}"),
     ("TokenAdmin/GetToken", r#"{"tokenId": "$TOKEN"}"#),
     (
         "TokenAdmin/ListTokens",

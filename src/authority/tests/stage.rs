@@ -188,7 +188,7 @@ impl Stage {
         acting_for: Option<&str>,
     ) -> Result<Caller, Error> {
         let access = Access {
-            right,
+            right: Some(right),
             acting_for: acting_for.map(name),
             address: address("192.0.2.1"),
         };

@@ -10,19 +10,57 @@ use zeroize::Zeroizing;
 
 use super::super::failure::Failure;
 use super::super::output::Output;
-use super::read;
+use super::{CREDENTIAL_FILE, CallOptions, Environment, TOKEN, path, read};
 
 /// The permission bits of everybody but the file's owner.
 const OTHERS: u32 = 0o077;
 
 /// Where a token is to be found.
-pub(super) const CREDENTIAL_HINT: &str = "name the file that holds your token with --credential-file or \
-    TOKEN_AUTHORITY_CREDENTIAL_FILE, or put the token itself into TOKEN_AUTHORITY_TOKEN; an operator's first token is \
+const CREDENTIAL_HINT: &str = "log in, and a token is kept for you: token-authority login; or name the file that \
+    holds your token with --credential-file or TOKEN_AUTHORITY_CREDENTIAL_FILE, or put the token itself into TOKEN_AUTHORITY_TOKEN; an operator's first token is \
     in <data_dir>/operator.token on the machine that runs the authority";
 
 /// The caller's own token. It can't be printed.
 #[derive(Clone)]
 pub(in crate::cli) struct Credential(MetadataValue<Ascii>);
+
+// === impl CallOptions ===
+
+impl CallOptions {
+    /// The token to call with: of the option, else of the environment.
+    pub(super) fn credential(
+        &self,
+        environment: Environment<'_>,
+        output: &mut Output<'_>,
+    ) -> Result<Credential, Failure> {
+        let token = environment(TOKEN).filter(|token| !token.is_empty());
+        let named = self.credential_file.clone();
+        let file = match (named, path(environment, CREDENTIAL_FILE), &token) {
+            (Some(file), _, _) => Some(file),
+            (None, Some(_), Some(_)) => {
+                let both = format!("{CREDENTIAL_FILE} and {TOKEN} are both set");
+                return Err(Failure::usage(
+                    both,
+                    "unset one of them, or name the file with --credential-file",
+                ));
+            }
+            (None, file, _) => file,
+        };
+        match (file, token) {
+            (Some(file), _) => Credential::read(&file, output),
+            (None, Some(token)) => {
+                let token = Zeroizing::new(token.into_encoded_bytes());
+                Credential::parse(&token).ok_or_else(|| {
+                    Failure::usage(format!("{TOKEN} does not hold a token"), CREDENTIAL_HINT)
+                })
+            }
+            (None, None) => Err(Failure::usage(
+                "no credential to call with",
+                CREDENTIAL_HINT,
+            )),
+        }
+    }
+}
 
 // === impl Credential ===
 

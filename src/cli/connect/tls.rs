@@ -9,8 +9,9 @@ use zeroize::Zeroizing;
 
 use super::super::failure::Failure;
 use super::{Environment, path, read};
+use crate::cli::context::written::Context;
 
-const CA_FILE: &str = "TOKEN_AUTHORITY_CA_FILE";
+pub(super) const CA_FILE: &str = "TOKEN_AUTHORITY_CA_FILE";
 const CLIENT_CERT_FILE: &str = "TOKEN_AUTHORITY_CLIENT_CERT_FILE";
 const CLIENT_KEY_FILE: &str = "TOKEN_AUTHORITY_CLIENT_KEY_FILE";
 
@@ -26,7 +27,7 @@ pub(in crate::cli) struct TlsOptions {
         value_name = "PATH",
         help = "The PEM certificates that vouch for an https:// server [env: TOKEN_AUTHORITY_CA_FILE]"
     )]
-    ca_file: Option<PathBuf>,
+    pub(super) ca_file: Option<PathBuf>,
     #[arg(
         long,
         value_name = "PATH",
@@ -42,9 +43,63 @@ pub(in crate::cli) struct TlsOptions {
     client_key_file: Option<PathBuf>,
 }
 
+/// The files that are in force.
+#[derive(Debug, Default)]
+pub(in crate::cli) struct TlsFiles {
+    pub(in crate::cli) ca: Option<PathBuf>,
+    pub(in crate::cli) certificate: Option<PathBuf>,
+    pub(in crate::cli) key: Option<PathBuf>,
+}
+
 // === impl TlsOptions ===
 
 impl TlsOptions {
+    /// What options name, and where they are silent, the environment.
+    pub(in crate::cli) fn files(&self, environment: Environment<'_>) -> TlsFiles {
+        let named = |option: &Option<PathBuf>, variable: &str| {
+            option.clone().or_else(|| path(environment, variable))
+        };
+        TlsFiles {
+            ca: named(&self.ca_file, CA_FILE),
+            certificate: named(&self.client_cert_file, CLIENT_CERT_FILE),
+            key: named(&self.client_key_file, CLIENT_KEY_FILE),
+        }
+    }
+
+    /// Shows the certificate of a context to the server, unless another, or another key, is named: they go together.
+    pub(super) fn or_client_of(&mut self, context: &Context, environment: Environment<'_>) {
+        let named = self.files(environment);
+        if named.certificate.is_none() && named.key.is_none() {
+            self.client_cert_file.clone_from(&context.client_cert_file);
+            self.client_key_file.clone_from(&context.client_key_file);
+        }
+    }
+
+    /// Keeps in a context what is named, for every directory, and fills in what is not with what was kept.
+    pub(super) fn keep(
+        &mut self,
+        kept: &mut Context,
+        environment: Environment<'_>,
+    ) -> Result<(), Failure> {
+        // Named for the directory that one stands in, and used from others.
+        let whole = |file: PathBuf| {
+            let whole = std::path::absolute(&file);
+            whole.map_err(|error| Failure::file("the certificates", &file, &error))
+        };
+        let named = self.files(environment);
+        if let Some(file) = named.ca {
+            kept.ca_file = Some(whole(file)?);
+        }
+        if named.certificate.is_some() || named.key.is_some() {
+            kept.client_cert_file = named.certificate.map(whole).transpose()?;
+            kept.client_key_file = named.key.map(whole).transpose()?;
+        }
+        self.ca_file.clone_from(&kept.ca_file);
+        self.client_cert_file.clone_from(&kept.client_cert_file);
+        self.client_key_file.clone_from(&kept.client_key_file);
+        Ok(())
+    }
+
     pub(super) fn or(self, outer: Self) -> Self {
         Self {
             ca_file: self.ca_file.or(outer.ca_file),
@@ -54,10 +109,8 @@ impl TlsOptions {
     }
 
     pub(super) fn config(&self, environment: Environment<'_>) -> Result<ClientTlsConfig, Failure> {
-        let named = |option: &Option<PathBuf>, variable: &str| {
-            option.clone().or_else(|| path(environment, variable))
-        };
-        let Some(file) = named(&self.ca_file, CA_FILE) else {
+        let files = self.files(environment);
+        let Some(file) = files.ca else {
             let hint = format!(
                 "name the PEM file of its certificate authority with --ca-file or {CA_FILE}"
             );
@@ -68,9 +121,7 @@ impl TlsOptions {
         };
         let ca = Certificate::from_pem(certificates(&file)?.as_slice());
         let config = ClientTlsConfig::new().ca_certificate(ca);
-        let certificate = named(&self.client_cert_file, CLIENT_CERT_FILE);
-        let key = named(&self.client_key_file, CLIENT_KEY_FILE);
-        match (certificate, key) {
+        match (files.certificate, files.key) {
             (None, None) => Ok(config),
             (Some(certificate), Some(key)) => {
                 let (certificate, key) = (certificates(&certificate)?, private_key(&key)?);

@@ -46,10 +46,10 @@ impl ApplyPolicy {
                     "--dry-run tells what would be changed, --yes changes it",
                 ));
             }
-            let response = all_pages(session, &request).await?;
+            let response = all_pages(session, &request, output).await?;
             return tell(&response, request.dry_run, output);
         };
-        let planned = all_pages(session, &request).await?;
+        let planned = all_pages(session, &request, output).await?;
         if planned.changes.is_empty() {
             return tell(&planned, true, output);
         }
@@ -62,7 +62,7 @@ impl ApplyPolicy {
             return Err(Failure::usage("nothing was changed", "type yes to go on"));
         }
         request.dry_run = false;
-        let response = all_pages(session, &request).await?;
+        let response = all_pages(session, &request, output).await?;
         tell(&response, false, output)
     }
 }
@@ -71,6 +71,7 @@ impl ApplyPolicy {
 async fn all_pages(
     session: &Session,
     request: &v1::ApplyPolicyRequest,
+    output: &mut Output<'_>,
 ) -> Result<v1::ApplyPolicyResponse, Failure> {
     let mut request = request.clone();
     let mut whole = v1::ApplyPolicyResponse::default();
@@ -82,6 +83,7 @@ async fn all_pages(
         if page.next_page_token.is_empty() {
             return Ok(whole);
         }
+        output.progress("holding tokens to the policy", whole.changes.len(), None);
         request.page_token = page.next_page_token;
         // Each page is a call of its own.
         request.request_id.clear();

@@ -8,6 +8,10 @@ use super::{COLUMN_GAP, plain};
 pub(in crate::cli) trait Shown {
     /// The fields that are the columns of a list.
     const COLUMNS: &'static [&'static str];
+    /// More of them, where there is room.
+    const MORE: &'static [&'static str] = &[];
+    /// The fields that are moments, as RFC 3339 writes them.
+    const MOMENTS: &'static [&'static str] = &[];
     /// The field that names it, by which other commands take it.
     const NAMED_BY: &'static str;
 

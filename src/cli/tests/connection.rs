@@ -312,7 +312,8 @@ async fn what_the_authority_has_refused_is_not_repeated() {
     assert_eq!(ended.exit, Exit::Failed);
     assert_eq!(
         ended.stderr,
-        "error: it is revoked\nreason: TOKEN_STATE\nhint: `token get` shows the state it is in\n"
+        "error: it is revoked\nreason: TOKEN_STATE\n\
+         hint: `token get ID` shows the state it is in; `token resume ID` ends a suspension, `token create` makes another token\n"
     );
     assert_eq!(authority.asked::<v1::ResumeTokenRequest>().len(), 1);
 }

@@ -42,7 +42,12 @@ async fn a_secret_goes_into_a_file_of_its_own_and_a_script_gets_the_id() {
         .then(created("first"))
         .then(created("second"));
     let shell = Shell::new(authority.serve().await);
-    let line = format!("{CREATE} --secret-file {}", path.display());
+    let line = format!("{CREATE} --out {}", path.display());
+    let refused = run(&shell, &line).await;
+    assert_eq!(refused.exit, Exit::Usage);
+    assert!(refused.stderr.contains("--force"), "{}", refused.stderr);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "an older one");
+    let line = format!("{line} --force");
     let ended = run(&shell, &format!("{line} -o name")).await;
     assert_eq!(
         (ended.exit, ended.stdout.as_str()),
@@ -66,8 +71,8 @@ async fn a_secret_that_could_not_be_kept_is_not_made() {
     let shell = Shell::new(authority.serve().await);
     let nowhere = folder.path().join("none").join("shop.token");
     for options in [
-        format!("--secret-file {}", nowhere.display()),
-        format!("--secret-file {}", folder.path().display()),
+        format!("--out {}", nowhere.display()),
+        format!("--out {}", folder.path().display()),
         "-o name".to_owned(),
         "--field token-id".to_owned(),
     ] {
@@ -89,11 +94,8 @@ async fn a_call_that_failed_leaves_the_file_as_it_was() {
     fs::write(&path, "an older one").unwrap();
     let authority = Authority::default().then_fail(Status::permission_denied("no"));
     let shell = Shell::new(authority.serve().await);
-    let ended = run(
-        &shell,
-        &format!("{CREATE} --secret-file {}", path.display()),
-    )
-    .await;
+    let line = format!("{CREATE} --force --out {}", path.display());
+    let ended = run(&shell, &line).await;
     assert_eq!(ended.exit, Exit::Failed);
     assert_eq!(fs::read_to_string(&path).unwrap(), "an older one");
     assert_eq!(folder.path().read_dir().unwrap().count(), 1);

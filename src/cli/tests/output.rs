@@ -57,7 +57,7 @@ library       acme
 user          till
 display-name  till 7
 state         active
-expires       2027-06-30T00:00:00Z
+expires       2027-06-30T00:00:00Z (in 166 d)
 access-right  custom
 permission    orders:read, orders:write
 warning: the lifetime is longer than 12mo
@@ -149,9 +149,9 @@ async fn a_list_is_a_table_with_a_cell_for_each_heading() {
         .run(&["token", "list"])
         .await;
     let table = "\
-TOKEN-ID                KIND  USER  NAME    STATE          EXPIRES               LAST-USED
-0123456789abcdefABCDEF  api   till  till 7  active         2027-06-30T00:00:00Z  -
-b                       -     -     -       owner-deleted  -                     -
+TOKEN-ID                KIND  USER  NAME    STATE          EXPIRES   LAST-USED
+0123456789abcdefABCDEF  api   till  till 7  active         in 166 d  -
+b                       -     -     -       owner-deleted  -         -
 ";
     assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), (table, ""));
     let pages: Vec<v1::ListTokensRequest> = authority.asked();
@@ -162,6 +162,77 @@ b                       -     -     -       owner-deleted  -                    
             .collect::<Vec<_>>(),
         ["", "more"]
     );
+}
+
+/// A list with one token in it, as these options want it.
+async fn listed(options: &[&str], colours: bool) -> Ended {
+    let page = v1::ListTokensResponse {
+        tokens: vec![token()],
+        next_page_token: String::new(),
+    };
+    let shell = Shell {
+        colours,
+        ..Shell::new(Authority::default().then(page).serve().await)
+    };
+    shell.run(&[&["token", "list"], options].concat()).await
+}
+
+#[tokio::test]
+async fn a_wide_table_has_more_columns_and_tells_times_to_the_second() {
+    let wide = listed(&["-o", "wide"], false).await.stdout;
+    let (heading, row) = wide.split_once('\n').unwrap();
+    let columns: Vec<&str> = heading.split_whitespace().collect();
+    for column in [
+        "EXPIRES",
+        "PERMISSION",
+        "ALLOWED-CIDR",
+        "ISSUED-BY",
+        "CREATED",
+    ] {
+        assert!(columns.contains(&column), "{heading}");
+    }
+    assert!(row.contains("2027-06-30T00:00:00Z"), "{row}");
+    assert!(row.contains("orders:read, orders:write"), "{row}");
+}
+
+#[tokio::test]
+async fn yaml_is_the_same_message_as_json() {
+    let yaml = listed(&["-o", "yaml"], false).await.stdout;
+    for line in [
+        "tokens:",
+        "tokenId: 0123456789abcdefABCDEF",
+        "state: TOKEN_STATE_ACTIVE",
+        "expireTime: \"2027-06-30T00:00:00Z\"",
+        "apis: []",
+        "nextPageToken: \"\"",
+    ] {
+        let told = yaml
+            .lines()
+            .any(|told| told.trim_start_matches([' ', '-']).starts_with(line));
+        assert!(told, "{line}: {yaml}");
+    }
+}
+
+#[tokio::test]
+async fn colours_are_where_they_are_wanted_and_change_no_column() {
+    const GREEN: &str = "\u{1b}[32mactive\u{1b}[0m";
+    let plain = listed(&[], false).await.stdout;
+    assert!(!plain.contains('\u{1b}'), "{plain}");
+    let coloured = listed(&[], true).await.stdout;
+    assert!(coloured.contains(GREEN), "{coloured}");
+    let bare: String = coloured
+        .replace("\u{1b}[32m", "")
+        .replace("\u{1b}[1m", "")
+        .replace("\u{1b}[0m", "");
+    assert_eq!(bare, plain);
+    assert_eq!(listed(&["--color", "never"], true).await.stdout, plain);
+    assert_eq!(listed(&["--color", "always"], false).await.stdout, coloured);
+    for form in ["json", "yaml", "name"] {
+        let told = listed(&["-o", form, "--color", "always"], true)
+            .await
+            .stdout;
+        assert!(!told.contains('\u{1b}'), "{told}");
+    }
 }
 
 #[tokio::test]

@@ -330,7 +330,7 @@ async fn token_revoke_of_several_and_of_all() {
     assert_eq!((all.library.as_str(), all.user.as_str()), ("acme", "jane"));
     assert!(all.sessions_only && request.token_ids.is_empty());
     let request: v1::RevokeTokensRequest =
-        asked("token revoke-all --whole-library --created-before 2026-11-20T00:00:00Z").await;
+        asked("token revoke-all --whole-library --yes --created-before 2026-11-20T00:00:00Z").await;
     let all = request.all.unwrap();
     assert_eq!(all.created_before.unwrap().seconds, 1_795_132_800);
     assert!(all.user.is_empty());

@@ -124,6 +124,7 @@ impl Import {
         let mut rest = items.as_slice();
         while !rest.is_empty() {
             let (batch, others) = rest.split_at(batch_length(rest));
+            output.progress("importing", results.len(), Some(items.len()));
             results.extend(self.import(session, batch).await?);
             rest = others;
         }

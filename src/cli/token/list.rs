@@ -110,7 +110,7 @@ impl List {
                 .await?;
             Ok((page.tokens, page.next_page_token))
         };
-        let (tokens, next_page_token) = self.limit.pages(fetch).await?;
+        let (tokens, next_page_token) = self.limit.pages(output, fetch).await?;
         let response = v1::ListTokensResponse {
             tokens,
             next_page_token,

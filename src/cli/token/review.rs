@@ -50,7 +50,7 @@ impl Review {
             Ok((page.findings, page.next_page_token))
         };
         // Which are the worst shows once all are there.
-        let (mut findings, _) = Limit::default().pages(fetch).await?;
+        let (mut findings, _) = Limit::default().pages(output, fetch).await?;
         worst_first(&mut findings);
         let limit = self.limit.map(|limit| usize::try_from(limit.get()));
         findings.truncate(limit.and_then(Result::ok).unwrap_or(usize::MAX));

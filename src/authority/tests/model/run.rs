@@ -220,7 +220,7 @@ impl Run {
         };
         let right = Reserved::ALL.into_iter().find(|r| r.as_str() == text);
         let access = Access {
-            right: right.unwrap(),
+            right: Some(right.unwrap()),
             acting_for: by.acting_for.map(name),
             address: address(by.from),
         };

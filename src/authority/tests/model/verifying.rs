@@ -178,7 +178,7 @@ impl Verify {
         let caller = model.scope(self.scope).map(|at| Caller {
             token_id: TokenId([9; 16]),
             access: Access {
-                right: Reserved::TokensVerify,
+                right: Some(Reserved::TokensVerify),
                 acting_for: None,
                 address: address("192.0.2.1"),
             },

@@ -1,12 +1,20 @@
-//! Answers as canonical protobuf JSON.
+//! Answers as the API's own messages: canonical protobuf JSON, or the same as YAML. Empty fields are written too, so that
+//! scripts always find them.
 
 use std::io;
 
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
+use serde::{Serialize, Serializer};
 
 use super::Answer;
 
-/// Canonical protobuf JSON. Empty fields are written too, so that scripts always find them.
+/// What YAML puts before each of several documents.
+const DOCUMENT: &str = "---\n";
+
+/// A message with all its fields.
+struct Whole(DynamicMessage);
+
+/// Canonical protobuf JSON.
 pub(super) fn json<A: Answer>(answer: &A) -> io::Result<String> {
     let (message, options) = (reflected(answer)?, with_all_fields());
     let mut text = Vec::new();
@@ -20,6 +28,23 @@ pub(super) fn json_line<A: Answer>(answer: &A) -> io::Result<String> {
     let mut text = Vec::new();
     message.serialize_with_options(&mut serde_json::Serializer::new(&mut text), &options)?;
     ended(text)
+}
+
+/// YAML.
+pub(super) fn yaml<A: Answer>(answer: &A) -> io::Result<String> {
+    serde_saphyr::to_string(&Whole(reflected(answer)?)).map_err(io::Error::other)
+}
+
+/// One of several documents.
+pub(super) fn yaml_document<A: Answer>(answer: &A) -> io::Result<String> {
+    Ok(format!("{DOCUMENT}{}", yaml(answer)?))
+}
+
+impl Serialize for Whole {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0
+            .serialize_with_options(serializer, &with_all_fields())
+    }
 }
 
 fn reflected<A: Answer>(answer: &A) -> io::Result<DynamicMessage> {
